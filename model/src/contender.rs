@@ -1,0 +1,424 @@
+//! A contender for another node's lock: what of the master's work touches a lock.
+//!
+//! It watches the lock all the time, takes it when its silence proves the holder dead, moves
+//! services away from the dead node under it, and gives it back. Which services move where, and
+//! when it is enough, is for its owner to say: the manager, or whoever drives it.
+//!
+//! Each of its writes compares the grant that it rests on. It needs no watchdog and no authority
+//! in time: whatever it does late is refused by the store.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::event::{Effects, Event, Violation};
+use crate::id::{Holder, NodeId, RequestId, Revision, ServiceId};
+use crate::lock::{self, Change, Standing};
+use crate::mutation::{Mutant, Mutation};
+use crate::record::{
+    Compare, GrantState, Key, Outcome, Put, Record, Service, Snapshot, Unguarded, Write,
+};
+use crate::time::{Instant, Wakeup, Why, earliest};
+use crate::visit::{Visit, Visitor, visit_fields};
+
+/// A contender for one node's lock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Contender {
+    lock: lock::Client,
+    /// Whether it is to take the lock as soon as it may.
+    wanted: bool,
+    reading: Option<(RequestId, Instant)>,
+    read_wanted: bool,
+    /// The services that belong to the lock's node, as last read.
+    services: Vec<(ServiceId, Revision, Service)>,
+    /// The move under way.
+    moving: Option<(RequestId, Instant)>,
+}
+
+/// What happened to the contender.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Input {
+    /// Take the lock as soon as it may be taken.
+    Contend,
+    /// What the store's watch shows now. It may lag: it feeds the observation, and every write
+    /// compares what it rests on.
+    Watched(Snapshot),
+    /// The answer to [`Effect::Read`].
+    Read {
+        /// Which read.
+        request: RequestId,
+        /// What stood there.
+        snapshot: Snapshot,
+    },
+    /// The answer to [`Effect::Write`], in time or late.
+    Written {
+        /// Which write.
+        request: RequestId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// Move a service from the lock's node to another.
+    Move {
+        /// Which.
+        service: ServiceId,
+        /// Where to.
+        target: NodeId,
+    },
+    /// Give the lock back and contend no more.
+    LetGo,
+    /// A wake-up that was asked for, or any other moment.
+    Timer,
+}
+
+/// What the driver has to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Effect {
+    /// Write to the store; answer with [`Input::Written`] if there is an answer.
+    Write(Write),
+    /// Read everything linearizably; answer with [`Input::Read`].
+    Read(RequestId),
+}
+
+impl Contender {
+    /// A process `me` that will contend for the lock of `lock` when told to.
+    #[must_use]
+    pub const fn new(lock: NodeId, me: Holder) -> Self {
+        Self {
+            lock: lock::Client::new(lock, me),
+            wanted: false,
+            reading: None,
+            read_wanted: false,
+            services: Vec::new(),
+            moving: None,
+        }
+    }
+
+    /// The lock, as this process knows it.
+    #[must_use]
+    pub const fn lock(&self) -> &lock::Client {
+        &self.lock
+    }
+
+    /// Whether it is to take the lock, or to keep it.
+    #[must_use]
+    pub const fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// The services that may be moved now: the lock is held, and its grant doesn't list them as
+    /// running unguarded.
+    pub fn movable<M: Mutation>(&self, config: &Config<M>) -> impl Iterator<Item = ServiceId> {
+        let state = self.lock.hold().map(|hold| &hold.state);
+        let free = state.is_some() && self.moving.is_none() && !self.lock.may_be_released();
+        let even_unguarded = config.broken(Mutant::MoveUnguarded);
+        self.services
+            .iter()
+            .map(|(id, _, _)| *id)
+            .filter(move |id| {
+                free && (even_unguarded || state.is_some_and(|state| !state.lists(*id)))
+            })
+    }
+
+    /// Takes in what happened and says what to do.
+    pub fn step<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        input: Input,
+        effects: &mut Effects<Effect>,
+    ) {
+        match input {
+            Input::Contend => self.wanted = true,
+            Input::Watched(snapshot) => self.on_snapshot(config, now, &snapshot, effects),
+            Input::Read { request, snapshot } => {
+                if self
+                    .reading
+                    .take_if(|(reading, _)| *reading == request)
+                    .is_some()
+                {
+                    self.on_snapshot(config, now, &snapshot, effects);
+                }
+            }
+            Input::Written { request, outcome } => {
+                self.on_written(config, now, request, outcome, effects);
+            }
+            Input::Move { service, target } => {
+                self.on_move(config, now, service, target, effects);
+            }
+            Input::LetGo => self.wanted = false,
+            Input::Timer => self.on_timer(config, now, effects),
+        }
+        self.proceed(config, now, effects);
+    }
+
+    fn on_snapshot<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        let change = self.lock.observe(config, now, snapshot);
+        self.on_change(change, effects);
+        let node = self.lock.lock();
+        self.services = snapshot
+            .services()
+            .filter(|(_, _, service)| service.location == node)
+            .map(|(id, revision, service)| (id, revision, service.clone()))
+            .collect();
+    }
+
+    fn on_written<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        request: RequestId,
+        outcome: Outcome,
+        effects: &mut Effects<Effect>,
+    ) {
+        if self
+            .moving
+            .take_if(|(moving, _)| *moving == request)
+            .is_some()
+        {
+            // Moved or refused: what is there now has to be read.
+            self.read_wanted = true;
+            return;
+        }
+        let change = self.lock.on_outcome(config, now, request, outcome);
+        self.on_change(change, effects);
+    }
+
+    fn on_change(&mut self, change: Change, effects: &mut Effects<Effect>) {
+        let lock = self.lock.lock();
+        match change {
+            Change::None | Change::Renewed => {}
+            Change::Taken => {
+                self.read_wanted = true;
+                if let Some(hold) = self.lock.hold() {
+                    effects.say(Event::LockTaken {
+                        lock,
+                        epoch: hold.epoch,
+                    });
+                }
+            }
+            Change::Released => effects.say(Event::LockReleased { lock, running: 0 }),
+            Change::Lost => effects.say(Event::LockLost { lock }),
+            Change::ReadNeeded => self.read_wanted = true,
+        }
+    }
+
+    fn on_move<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        service: ServiceId,
+        target: NodeId,
+        effects: &mut Effects<Effect>,
+    ) {
+        if !self.movable(config).any(|id| id == service) {
+            return;
+        }
+        let Some(position) = self.services.iter().position(|(id, _, _)| *id == service) else {
+            return;
+        };
+        let (_, revision, mut record) = self.services.remove(position);
+        record.location = target;
+        let request = self.lock.number();
+        let Some(grant) = self.lock.grant_compare() else {
+            return;
+        };
+        let mut compares = alloc::vec![
+            grant,
+            Compare {
+                key: Key::Service(service),
+                revision
+            }
+        ];
+        if config.broken(Mutant::MoveWithoutGrant) {
+            compares.remove(0);
+        }
+        self.moving = Some((request, now));
+        let put = Put {
+            key: Key::Service(service),
+            record: Record::Service(record),
+        };
+        effects.push(Effect::Write(Write {
+            request,
+            compares,
+            puts: alloc::vec![put],
+        }));
+    }
+
+    fn on_timer<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        effects: &mut Effects<Effect>,
+    ) {
+        let timeout = config.timing().request_timeout;
+        if self.lock.on_timer(config, now) {
+            effects.say(Event::RequestUnanswered);
+            self.read_wanted = true;
+        }
+        // A move whose answer never came may still happen. The grant that it compares is what
+        // ends it: the lock is not given back before a read has shown the service.
+        if self
+            .moving
+            .take_if(|(_, sent)| *sent + timeout <= now)
+            .is_some()
+        {
+            self.read_wanted = true;
+        }
+        if self
+            .reading
+            .take_if(|(_, sent)| *sent + timeout <= now)
+            .is_some()
+        {
+            self.read_wanted = true;
+        }
+    }
+
+    fn proceed<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        effects: &mut Effects<Effect>,
+    ) {
+        if self.read_wanted && self.reading.is_none() {
+            let request = self.lock.number();
+            self.reading = Some((request, now));
+            self.read_wanted = false;
+            effects.push(Effect::Read(request));
+        }
+        if self.lock.is_busy() || self.reading.is_some() {
+            return;
+        }
+        let Some(hold) = self.lock.hold() else {
+            if self.wanted
+                && let Standing::Free(takeover) = self.lock.standing(config, now)
+            {
+                let write = self.lock.take(config, now, takeover);
+                effects.push(Effect::Write(write));
+            }
+            return;
+        };
+        let (state, ttl) = (hold.state.clone(), hold.ttl);
+        if !self.wanted && self.moving.is_none() {
+            let released = released_state(state);
+            let write = self.lock.release(now, released);
+            effects.push(Effect::Write(write));
+        } else if self.lock.renewal_due(now) {
+            let write = self.lock.renew(config, now, &state, ttl);
+            effects.push(Effect::Write(write));
+        }
+    }
+
+    /// When this machine next needs attention, and why.
+    #[must_use]
+    pub fn next_wakeup<M: Mutation>(&self, config: &Config<M>) -> Option<Wakeup> {
+        let timeout = config.timing().request_timeout;
+        let answer = |sent: Instant| Wakeup {
+            at: sent + timeout,
+            why: Why::RequestTimeout,
+        };
+        let silence = match self.lock.standing(config, Instant(0)) {
+            Standing::Silent(at)
+                if self.wanted && self.lock.hold().is_none() && !self.lock.is_busy() =>
+            {
+                Some(Wakeup {
+                    at,
+                    why: Why::ObservationEnds,
+                })
+            }
+            Standing::Silent(_)
+            | Standing::Unknown
+            | Standing::Free(_)
+            | Standing::Mine
+            | Standing::LeftRunning
+            | Standing::OtherMachine => None,
+        };
+        let reading = self.reading.as_ref().map(|(_, sent)| answer(*sent));
+        earliest([
+            self.lock
+                .next_wakeup(config)
+                .filter(|wakeup| wakeup.why == Why::RequestTimeout || reading.is_none()),
+            reading,
+            self.moving.as_ref().map(|(_, sent)| answer(*sent)),
+            silence.filter(|_| reading.is_none()),
+        ])
+    }
+
+    /// The invariants of this machine's own state.
+    ///
+    /// # Errors
+    ///
+    /// The first that doesn't hold.
+    pub fn check(&self) -> Result<(), Violation> {
+        self.lock.check()
+    }
+}
+
+/// What the lock is given back as: nothing of what was not listed runs.
+fn released_state(held: GrantState) -> GrantState {
+    match held {
+        GrantState::HeldUnguarded(list) if !list.services.is_empty() => {
+            let Unguarded {
+                machine,
+                boot,
+                services,
+            } = list;
+            GrantState::ReleasedRunning(Unguarded {
+                machine,
+                boot,
+                services,
+            })
+        }
+        GrantState::HeldUnguarded(_)
+        | GrantState::HeldGuarded
+        | GrantState::ReleasedClean
+        | GrantState::ReleasedRunning(_) => GrantState::ReleasedClean,
+    }
+}
+
+impl Visit for (ServiceId, Revision, Service) {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.1.visit(visitor);
+        self.2.visit(visitor);
+    }
+}
+
+visit_fields!(Contender {
+    lock,
+    reading,
+    services,
+    moving
+});
+
+impl Visit for Input {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Watched(snapshot) => snapshot.visit(visitor),
+            Self::Read { request, snapshot } => {
+                request.visit(visitor);
+                snapshot.visit(visitor);
+            }
+            Self::Written { request, outcome } => {
+                request.visit(visitor);
+                outcome.visit(visitor);
+            }
+            Self::Move { target, .. } => visitor.node(target),
+            Self::Contend | Self::LetGo | Self::Timer => {}
+        }
+    }
+}
+
+impl Visit for Effect {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Write(write) => write.visit(visitor),
+            Self::Read(request) => request.visit(visitor),
+        }
+    }
+}

@@ -1,0 +1,543 @@
+//! The local resource manager of one node: runs services while it provably may.
+//!
+//! It holds its node's lock, keeps the watchdog armed for as long as that lasts, and starts, stops
+//! and adopts services. It is a *view* (what it last read), *duties* (what has to be done about
+//! each service, derived anew after every input) and one pending request per *lane*: lock,
+//! reading, watchdog, workers. A hung request in one lane delays no other.
+//!
+//! What a start needs, all of it: the lock, held guarded; an armed watchdog whose D is more than
+//! the stop budget g away; a location read after the grant; a positive report that the service
+//! doesn't run here; and no release of the lock that may still be applied.
+//!
+//! From D − g it stops what runs, kills what doesn't stop, and disarms when every service was
+//! positively confirmed stopped after the last worker ended. Otherwise the watchdog does it.
+
+mod duty;
+mod lanes;
+mod types;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::event::{Effects, Event, LrmState, Violation};
+use crate::id::{Holder, RequestId, Revision, ServiceId};
+use crate::lock::{self, Change};
+use crate::mutation::{Mutant, Mutation};
+use crate::record::{Service, Snapshot};
+use crate::time::{Instant, Wakeup, Why, earliest};
+use crate::visit::{Visit, Visitor, visit_fields};
+use crate::watchdog::message::FromMultiplexer;
+pub use types::{Effect, Input, Job, Lane, Leave, Report};
+
+/// The LRM of one node, as one process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Lrm {
+    phase: Phase,
+    state: LrmState,
+    lock: lock::Client,
+    watchdog: lanes::Link,
+    reading: lanes::Reading,
+    view: Option<View>,
+    services: BTreeMap<ServiceId, Local>,
+    leaving: Option<Leave>,
+    /// Whether the services' processes are being killed, or were since authority last ended.
+    killing: Killing,
+    idle_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Phase {
+    /// A predecessor may still live: nothing is done.
+    New,
+    /// A predecessor's workers are being ended.
+    Reaping,
+    /// Normal operation.
+    Serving,
+    /// Ended.
+    Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Killing {
+    No,
+    Pending,
+    Done,
+}
+
+/// What was last read about services.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct View {
+    /// When it was read: what is older than the grant counts for nothing.
+    revision: Revision,
+    services: Vec<(ServiceId, Service)>,
+}
+
+/// What this LRM knows about a service on its own node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Local {
+    status: Status,
+    worker: Option<Worker>,
+    retry_at: Option<Instant>,
+}
+
+/// The last positive report about a service; nothing positive is [`Status::Unknown`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Status {
+    Unknown,
+    Stopped,
+    Running,
+    /// A start ended without success: what it left is cleaned up before the next one.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+struct Worker {
+    id: RequestId,
+    job: Job,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+enum Stage {
+    /// Its intent is being recorded; it doesn't exist yet.
+    Recording,
+    /// It was asked for and may be running.
+    Spawned,
+}
+
+impl Lrm {
+    /// A process that just began, under an identity that was never used before.
+    #[must_use]
+    pub const fn new(me: Holder) -> Self {
+        Self {
+            phase: Phase::New,
+            state: LrmState::Startup,
+            lock: lock::Client::new(me.node, me),
+            watchdog: lanes::Link::new(),
+            reading: lanes::Reading::new(),
+            view: None,
+            services: BTreeMap::new(),
+            leaving: None,
+            killing: Killing::No,
+            idle_since: None,
+        }
+    }
+
+    /// This node's lock, as this process knows it.
+    #[must_use]
+    pub const fn lock(&self) -> &lock::Client {
+        &self.lock
+    }
+
+    /// The state, by the specification's name.
+    #[must_use]
+    pub const fn state(&self) -> LrmState {
+        self.state
+    }
+
+    /// The revision of the store that the next start would rest on.
+    #[must_use]
+    pub fn view_revision(&self) -> Option<Revision> {
+        self.view.as_ref().map(|view| view.revision)
+    }
+
+    /// Takes in what happened and says what to do.
+    pub fn step<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        input: Input,
+        effects: &mut Effects<Effect>,
+    ) {
+        match self.phase {
+            Phase::New => self.on_input_new(config, input, effects),
+            Phase::Reaping => self.on_input_reaping(config, now, input, effects),
+            Phase::Serving => {
+                self.on_input(config, now, input, effects);
+                self.proceed(config, now, effects);
+            }
+            Phase::Gone => {}
+        }
+    }
+
+    fn on_input_new<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        input: Input,
+        effects: &mut Effects<Effect>,
+    ) {
+        match input {
+            Input::Started if config.broken(Mutant::NoKernelLock) => self.begin(config, effects),
+            Input::KernelLock { intents } => {
+                for service in intents {
+                    self.services.insert(service, Local::unknown());
+                }
+                self.begin(config, effects);
+            }
+            Input::Leave(_) => {
+                self.phase = Phase::Gone;
+                effects.push(Effect::Exit);
+            }
+            Input::Started
+            | Input::Changed
+            | Input::Read { .. }
+            | Input::Written { .. }
+            | Input::Watchdog(_)
+            | Input::WatchdogConnected
+            | Input::WatchdogGone
+            | Input::Reaped
+            | Input::IntentRecorded { .. }
+            | Input::WorkerDone { .. }
+            | Input::ServiceEnded { .. }
+            | Input::ServicesKilled
+            | Input::Timer => {}
+        }
+    }
+
+    fn begin<M: Mutation>(&mut self, config: &Config<M>, effects: &mut Effects<Effect>) {
+        if config.broken(Mutant::WorkersNotReaped) {
+            self.serve(effects);
+            return;
+        }
+        self.phase = Phase::Reaping;
+        effects.push(Effect::Reap);
+    }
+
+    fn serve(&mut self, effects: &mut Effects<Effect>) {
+        self.phase = Phase::Serving;
+        self.reading.want();
+        self.watchdog.attach(self.lock.me().incarnation, effects);
+        self.publish(LrmState::WaitForAgentLock, effects);
+    }
+
+    fn on_input_reaping<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        input: Input,
+        effects: &mut Effects<Effect>,
+    ) {
+        match input {
+            Input::Reaped => {
+                self.serve(effects);
+                self.proceed(config, now, effects);
+            }
+            Input::Leave(leave) => self.leaving = Some(leave),
+            Input::Started
+            | Input::KernelLock { .. }
+            | Input::Changed
+            | Input::Read { .. }
+            | Input::Written { .. }
+            | Input::Watchdog(_)
+            | Input::WatchdogConnected
+            | Input::WatchdogGone
+            | Input::IntentRecorded { .. }
+            | Input::WorkerDone { .. }
+            | Input::ServiceEnded { .. }
+            | Input::ServicesKilled
+            | Input::Timer => {}
+        }
+    }
+
+    fn on_input<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        input: Input,
+        effects: &mut Effects<Effect>,
+    ) {
+        match input {
+            Input::Changed => self.reading.want(),
+            Input::Read { request, snapshot } => {
+                if self.reading.on_answer(request) {
+                    self.on_snapshot(config, now, &snapshot, effects);
+                }
+            }
+            Input::Written { request, outcome } => {
+                let change = self.lock.on_outcome(config, now, request, outcome);
+                self.on_change(config, change, effects);
+            }
+            Input::Watchdog(reply) => self.watchdog.on_reply(reply),
+            Input::WatchdogConnected => self.watchdog.attach(self.lock.me().incarnation, effects),
+            Input::WatchdogGone => self.watchdog.lose(),
+            Input::IntentRecorded { service } => {
+                self.on_intent(config, now, service, effects);
+            }
+            Input::WorkerDone {
+                worker,
+                service,
+                job,
+                report,
+            } => {
+                let done = Worker {
+                    id: worker,
+                    job,
+                    stage: Stage::Spawned,
+                };
+                self.on_worker_done(config, now, service, done, report, effects);
+            }
+            Input::ServiceEnded { service } => self.on_service_ended(service),
+            Input::ServicesKilled => self.on_killed(config),
+            Input::Leave(leave) => self.leaving = Some(leave),
+            Input::Timer => {
+                if self.lock.on_timer(config, now) {
+                    effects.say(Event::RequestUnanswered);
+                    self.reading.want_for_lock();
+                }
+                self.reading.on_timer(config, now);
+            }
+            Input::Started | Input::KernelLock { .. } | Input::Reaped => {}
+        }
+    }
+
+    fn on_snapshot<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        let other_boot = self.lock.is_held_by_other_boot();
+        let beat = self.lock.seen_beat();
+        let change = self.lock.observe(config, now, snapshot);
+        if other_boot && self.lock.is_held_by_other_boot() && beat != self.lock.seen_beat() {
+            effects.say(Event::SecondBoot {
+                node: self.lock.lock(),
+            });
+        }
+        self.on_change(config, change, effects);
+        if self
+            .view_revision()
+            .is_none_or(|known| known <= snapshot.revision)
+        {
+            let here = self.lock.lock();
+            let services = snapshot
+                .services()
+                .filter(|(_, _, service)| service.location == here);
+            self.view = Some(View {
+                revision: snapshot.revision,
+                services: services
+                    .map(|(id, _, service)| (id, service.clone()))
+                    .collect(),
+            });
+        }
+        self.know_services(config);
+    }
+
+    /// Every service that belongs here, or that the grant lists as left running here, has an
+    /// entry, so that nothing is forgotten when "everything is stopped" is asked.
+    fn know_services<M: Mutation>(&mut self, config: &Config<M>) {
+        let viewed = self
+            .view
+            .iter()
+            .flat_map(|view| view.services.iter().map(|(id, _)| *id));
+        let listed = self.lock.left_running(config);
+        let known: Vec<ServiceId> = viewed.chain(listed.iter().copied()).collect();
+        for id in known {
+            self.services.entry(id).or_insert_with(Local::unknown);
+        }
+    }
+
+    fn on_change<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        change: Change,
+        effects: &mut Effects<Effect>,
+    ) {
+        let lock = self.lock.lock();
+        match change {
+            Change::None | Change::Renewed => {}
+            Change::Taken => {
+                if let Some(hold) = self.lock.hold() {
+                    effects.say(Event::LockTaken {
+                        lock,
+                        epoch: hold.epoch,
+                    });
+                }
+                self.reading.want();
+                self.know_services(config);
+            }
+            Change::Released => {
+                let running = self.lock.left_running(config).len();
+                effects.say(Event::LockReleased { lock, running });
+            }
+            Change::Lost => {
+                effects.say(Event::LockLost { lock });
+            }
+            Change::ReadNeeded => self.reading.want_for_lock(),
+        }
+    }
+
+    fn publish(&mut self, state: LrmState, effects: &mut Effects<Effect>) {
+        if state != self.state {
+            effects.say(Event::LrmState {
+                from: self.state,
+                to: state,
+            });
+            self.state = state;
+        }
+    }
+
+    /// Does in every lane what can be done now.
+    fn proceed<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        effects: &mut Effects<Effect>,
+    ) {
+        self.lock.expire(config, now);
+        self.shorten_for_ttl(config, now);
+        self.attend_services(config, now, effects);
+        self.lock_lane(config, now, effects);
+        self.watchdog_lane(config, now, effects);
+        self.read_lane(now, effects);
+        self.publish(self.present_state(config, now), effects);
+        if self.may_exit(config) {
+            self.phase = Phase::Gone;
+            effects.push(Effect::Exit);
+        }
+    }
+
+    fn present_state<M: Mutation>(&self, config: &Config<M>, now: Instant) -> LrmState {
+        match self.watchdog.armed() {
+            Some(_) if self.is_losing(config, now) => LrmState::LostAgentLock,
+            Some(_) if self.lock.hold().is_some_and(|hold| hold.expires.is_some()) => {
+                LrmState::Active
+            }
+            Some(_) | None => LrmState::WaitForAgentLock,
+        }
+    }
+
+    /// Whether every reason to stay has ended.
+    fn may_exit<M: Mutation>(&self, config: &Config<M>) -> bool {
+        self.leaving.is_some()
+            && self.watchdog.is_idle()
+            && self.watchdog.armed().is_none()
+            && self.lock.hold().is_none()
+            && !self.lock.is_busy()
+            && self.services.iter().all(|(id, local)| {
+                local.worker.is_none()
+                    && (local.status == Status::Stopped || self.is_left(config, *id))
+            })
+    }
+
+    /// When this machine next needs attention, and why.
+    #[must_use]
+    pub fn next_wakeup<M: Mutation>(&self, config: &Config<M>) -> Option<Wakeup> {
+        if self.phase != Phase::Serving {
+            return None;
+        }
+        let timing = config.timing();
+        let armed = self.watchdog.armed();
+        let stop = armed.map(|armed| armed.deadline.minus(timing.stop_budget));
+        let kill = armed.map(|armed| armed.deadline.minus(timing.kill_budget));
+        let retries = self
+            .services
+            .values()
+            .filter_map(|local| local.retry_at)
+            .filter(|_| self.killing != Killing::Pending);
+        earliest(
+            [
+                self.lock.next_wakeup(config).filter(|wakeup| {
+                    wakeup.why == Why::RequestTimeout || !self.reading.blocks_lock()
+                }),
+                self.reading.next_wakeup(config),
+                self.silence_ends(config),
+                stop.filter(|_| self.state != LrmState::LostAgentLock)
+                    .map(|at| Wakeup {
+                        at,
+                        why: Why::StopServices,
+                    }),
+                kill.filter(|_| self.may_have_to_kill(config))
+                    .map(|at| Wakeup {
+                        at,
+                        why: Why::KillServices,
+                    }),
+                self.idle_since
+                    .filter(|_| !self.lock.is_busy() && !self.reading.blocks_lock())
+                    .map(|since| Wakeup {
+                        at: since + timing.idle,
+                        why: Why::Idle,
+                    }),
+            ]
+            .into_iter()
+            .chain(retries.map(|at| {
+                Some(Wakeup {
+                    at,
+                    why: Why::Retry,
+                })
+            })),
+        )
+    }
+
+    /// The invariants of this machine's own state.
+    ///
+    /// # Errors
+    ///
+    /// The first that doesn't hold.
+    pub fn check(&self) -> Result<(), Violation> {
+        self.lock.check()?;
+        let retry_without_worker = self
+            .services
+            .values()
+            .all(|local| local.retry_at.is_none() || local.worker.is_none());
+        if !retry_without_worker {
+            return Err(Violation {
+                name: "retry-or-work",
+                why: "a job is tried again only after its worker has ended",
+            });
+        }
+        if self.phase == Phase::Gone && self.watchdog.armed().is_some() {
+            return Err(Violation {
+                name: "leaves-disarmed",
+                why: "an LRM ends by itself only when nothing of its own is armed",
+            });
+        }
+        Ok(())
+    }
+
+    /// What the watchdog's client knows to be armed, for the checker's properties.
+    #[must_use]
+    pub fn armed_until(&self) -> Option<Instant> {
+        self.watchdog.armed().map(|armed| armed.deadline)
+    }
+}
+
+impl Local {
+    const fn unknown() -> Self {
+        Self {
+            status: Status::Unknown,
+            worker: None,
+            retry_at: None,
+        }
+    }
+}
+
+impl Visit for View {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.revision.visit(visitor);
+        for (_, service) in &mut self.services {
+            service.visit(visitor);
+        }
+    }
+}
+
+visit_fields!(Worker { id });
+visit_fields!(Local { worker, retry_at });
+visit_fields!(Lrm {
+    lock,
+    watchdog,
+    reading,
+    view,
+    services,
+    idle_since
+});
+
+impl From<FromMultiplexer> for Input {
+    fn from(reply: FromMultiplexer) -> Self {
+        Self::Watchdog(reply)
+    }
+}

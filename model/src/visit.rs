@@ -1,0 +1,130 @@
+//! One traversal over everything in a state that has no absolute meaning: instants and opaque ids.
+//!
+//! Behaviour must not change when all instants of a host move together, nor when opaque ids are
+//! replaced by others in the same order. [`Visit`] is how the checker uses that: it shifts time
+//! back after every tick, so that a cluster that runs for ever has finitely many states, and
+//! renames ids by rank. The daemons never call it.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+
+use crate::id::{ArmId, BootId, Epoch, Incarnation, MachineId, NodeId, RequestId, Revision, Uid};
+use crate::time::Instant;
+
+/// What to do with each kind of relative value. Everything is left alone by default.
+pub trait Visitor {
+    /// A moment on the clock of the host that the visited value lives on.
+    fn instant(&mut self, _: &mut Instant) {}
+    /// A revision; never called for [`Revision::ABSENT`].
+    fn revision(&mut self, _: &mut Revision) {}
+    /// A term of the lock of `lock`.
+    fn epoch(&mut self, _lock: NodeId, _: &mut Epoch) {}
+    /// A boot.
+    fn boot(&mut self, _: &mut BootId) {}
+    /// A machine.
+    fn machine(&mut self, _: &mut MachineId) {}
+    /// A process.
+    fn incarnation(&mut self, _: &mut Incarnation) {}
+    /// A request's number within `process`, which is visited before it.
+    fn request(&mut self, _process: Incarnation, _: &mut u64) {}
+    /// A command.
+    fn uid(&mut self, _: &mut Uid) {}
+    /// A node.
+    fn node(&mut self, _: &mut NodeId) {}
+}
+
+/// Something a [`Visitor`] can walk through.
+pub trait Visit {
+    /// Shows every relative value to the visitor, each exactly once, in a fixed order.
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V);
+}
+
+impl Visit for Instant {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        visitor.instant(self);
+    }
+}
+
+impl Visit for Revision {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        if *self != Self::ABSENT {
+            visitor.revision(self);
+        }
+    }
+}
+
+impl Visit for RequestId {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        let process = self.process;
+        visitor.request(process, &mut self.number);
+        visitor.incarnation(&mut self.process);
+    }
+}
+
+impl Visit for ArmId {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.0.visit(visitor);
+    }
+}
+
+impl<T: Visit> Visit for Option<T> {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        if let Some(inner) = self {
+            inner.visit(visitor);
+        }
+    }
+}
+
+impl<T: Visit> Visit for Vec<T> {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        for item in self {
+            item.visit(visitor);
+        }
+    }
+}
+
+impl<T: Visit> Visit for VecDeque<T> {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        for item in self {
+            item.visit(visitor);
+        }
+    }
+}
+
+impl<K, T: Visit> Visit for BTreeMap<K, T> {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        for item in self.values_mut() {
+            item.visit(visitor);
+        }
+    }
+}
+
+macro_rules! visit_by_method {
+    ($($type:ty => $method:ident),* $(,)?) => {
+        $(impl Visit for $type {
+            fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+                visitor.$method(self);
+            }
+        })*
+    };
+}
+
+visit_by_method! {
+    BootId => boot,
+    Incarnation => incarnation,
+    Uid => uid,
+    NodeId => node,
+}
+
+/// Implements [`Visit`] by visiting the named fields.
+macro_rules! visit_fields {
+    ($type:ty { $($field:ident),* $(,)? }) => {
+        impl $crate::visit::Visit for $type {
+            fn visit<V: $crate::visit::Visitor + ?Sized>(&mut self, visitor: &mut V) {
+                let _ = &visitor;
+                $($crate::visit::Visit::visit(&mut self.$field, visitor);)*
+            }
+        }
+    };
+}
+pub(crate) use visit_fields;

@@ -1,0 +1,13 @@
+//! The machines together: one node's LRM and multiplexer, another's contender, a store.
+//!
+//! [`bench`] drives them by commands as a driver would, one after the other and without faults
+//! other than those commanded; `scenarios` compares whole traces with golden text, `shift` moves
+//! all instants, `table` writes down what the multiplexer does with every input.
+
+mod bench;
+mod command;
+mod scenarios;
+mod shift;
+mod step;
+mod table;
+mod text;
