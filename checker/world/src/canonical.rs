@@ -1,0 +1,338 @@
+//! One representative of all worlds that behave alike.
+//!
+//! Instants are kept relative to a clock that always reads the same; whatever lies further back
+//! than the rebase bound is as old as the bound. Opaque ids are renamed by rank within what they
+//! are compared with. Inboxes, workers and delayed requests are sets. Hosts that the setup can't
+//! tell apart are put in the order that gives the least world.
+
+use lockstep_model::id::{BootId, Epoch, Incarnation, MachineId, NodeId, Revision, Uid};
+use lockstep_model::time::Instant;
+use lockstep_model::visit::{Visit, Visitor};
+
+use crate::setup::Setup;
+use crate::state::{
+    Delayed, FromClient, Host, IDS_PER_HOST, LockHistory, Process, Stage, Store, Worker, World,
+};
+
+/// Moves all instants back by what a clock has advanced.
+struct Shift(u64);
+
+impl Visitor for Shift {
+    fn instant(&mut self, instant: &mut Instant) {
+        instant.0 = instant.0.saturating_sub(self.0);
+    }
+}
+
+/// Every id in use, by what it is compared with.
+#[derive(Default)]
+struct Ids {
+    revisions: Vec<u64>,
+    epochs: Vec<(u16, u64)>,
+    boots: Vec<u128>,
+    incarnations: Vec<u64>,
+    requests: Vec<(u64, u64)>,
+    uids: Vec<u64>,
+}
+
+impl Visitor for Ids {
+    fn revision(&mut self, revision: &mut Revision) {
+        self.revisions.push(revision.0);
+    }
+    fn epoch(&mut self, lock: NodeId, epoch: &mut Epoch) {
+        self.epochs.push((lock.0, epoch.0));
+    }
+    fn boot(&mut self, boot: &mut BootId) {
+        self.boots.push(boot.0);
+    }
+    fn incarnation(&mut self, incarnation: &mut Incarnation) {
+        self.incarnations.push(incarnation.0);
+    }
+    fn request(&mut self, process: Incarnation, request: &mut u64) {
+        self.requests.push((process.0, *request));
+    }
+    fn uid(&mut self, uid: &mut Uid) {
+        self.uids.push(uid.0);
+    }
+}
+
+fn sort<T: Ord>(values: &mut Vec<T>) {
+    values.sort_unstable();
+    values.dedup();
+}
+
+/// How many of the sorted values come before this one in its group, and itself.
+fn rank<T: Ord>(values: &[T], value: &T, first_of_group: &T) -> u64 {
+    let before = |value: &T| values.partition_point(|other| other < value) as u64;
+    before(value) - before(first_of_group) + 1
+}
+
+/// Replaces every id by its rank.
+struct Rename(Ids);
+
+impl Visitor for Rename {
+    fn revision(&mut self, revision: &mut Revision) {
+        revision.0 = rank(&self.0.revisions, &revision.0, &0);
+    }
+    fn epoch(&mut self, lock: NodeId, epoch: &mut Epoch) {
+        epoch.0 = rank(&self.0.epochs, &(lock.0, epoch.0), &(lock.0, 0));
+    }
+    fn boot(&mut self, boot: &mut BootId) {
+        let group = boot.0 / u128::from(IDS_PER_HOST) * u128::from(IDS_PER_HOST);
+        boot.0 = group + u128::from(rank(&self.0.boots, &boot.0, &group));
+    }
+    fn incarnation(&mut self, incarnation: &mut Incarnation) {
+        let group = incarnation.0 / IDS_PER_HOST * IDS_PER_HOST;
+        incarnation.0 = group + rank(&self.0.incarnations, &incarnation.0, &group);
+    }
+    fn request(&mut self, process: Incarnation, request: &mut u64) {
+        *request = rank(&self.0.requests, &(process.0, *request), &(process.0, 0));
+    }
+    fn uid(&mut self, uid: &mut Uid) {
+        uid.0 = rank(&self.0.uids, &uid.0, &0);
+    }
+}
+
+/// Exchanges hosts: `0.1[i]` is where host i goes.
+struct Permute<'a> {
+    setup: &'a Setup,
+    to: &'a [usize],
+}
+
+impl Permute<'_> {
+    fn id(&self, id: u64) -> u64 {
+        let host = usize::try_from(id / IDS_PER_HOST).unwrap_or(usize::MAX);
+        let target = self.to.get(host).copied().unwrap_or(host);
+        target as u64 * IDS_PER_HOST + id % IDS_PER_HOST
+    }
+}
+
+impl Visitor for Permute<'_> {
+    fn boot(&mut self, boot: &mut BootId) {
+        if let Ok(id) = u64::try_from(boot.0) {
+            boot.0 = u128::from(self.id(id));
+        }
+    }
+    fn incarnation(&mut self, incarnation: &mut Incarnation) {
+        incarnation.0 = self.id(incarnation.0);
+    }
+    fn machine(&mut self, machine: &mut MachineId) {
+        let hosts = &self.setup.hosts;
+        if let Some(host) = hosts.iter().position(|host| host.machine == *machine) {
+            *machine = hosts[self.to[host]].machine;
+        }
+    }
+    fn node(&mut self, node: &mut NodeId) {
+        let hosts = &self.setup.hosts;
+        if let Some(host) = hosts.iter().position(|host| host.node == *node) {
+            *node = hosts[self.to[host]].node;
+        }
+    }
+}
+
+impl<M: Visit, I: Visit, E: Visit> Visit for Process<M, I, E> {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.incarnation.visit(visitor);
+        self.machine.visit(visitor);
+        self.outbox.visit(visitor);
+        self.inbox.visit(visitor);
+    }
+}
+
+impl Visit for FromClient {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.from.visit(visitor);
+        self.request.visit(visitor);
+    }
+}
+
+impl Visit for Worker {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.id.visit(visitor);
+        self.owner.visit(visitor);
+    }
+}
+
+impl Visit for Host {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.node.visit(visitor);
+        visitor.machine(&mut self.machine);
+        self.boot.visit(visitor);
+        self.next_incarnation.visit(visitor);
+        self.kill_timer.visit(visitor);
+        self.lrms.visit(visitor);
+        self.mux.visit(visitor);
+        self.mux_peer.visit(visitor);
+        self.contender.visit(visitor);
+        self.workers.visit(visitor);
+        self.last_deadline.visit(visitor);
+    }
+}
+
+impl Visit for Delayed {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.from.visit(visitor);
+        match &mut self.stage {
+            Stage::Sent { sender, write } => {
+                sender.visit(visitor);
+                write.visit(visitor);
+            }
+            Stage::Written(request, outcome) => {
+                request.visit(visitor);
+                outcome.visit(visitor);
+            }
+            Stage::Read(request, snapshot) => {
+                request.visit(visitor);
+                snapshot.visit(visitor);
+            }
+        }
+    }
+}
+
+impl Visit for LockHistory {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.node.visit(visitor);
+        self.taken.visit(visitor);
+    }
+}
+
+impl Visit for Store {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.revision.visit(visitor);
+        self.entries.visit(visitor);
+        self.delayed.visit(visitor);
+        self.locks.visit(visitor);
+        if let Some(before) = &mut self.before {
+            before.0.visit(visitor);
+            before.1.visit(visitor);
+        }
+    }
+}
+
+impl Visit for World {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.hosts.visit(visitor);
+        self.store.visit(visitor);
+    }
+}
+
+impl Host {
+    /// The host's clock has advanced by `ticks`: its instants move back by as much.
+    pub fn rebase(&mut self, ticks: u64) {
+        self.visit(&mut Shift(ticks));
+    }
+}
+
+impl World {
+    /// Replaces this world by the representative of all that behave like it.
+    pub fn canonicalize(&mut self, setup: &Setup) {
+        self.forget_the_dead();
+        self.rename();
+        if setup.symmetric.len() > 1 {
+            self.least_permutation(setup);
+        }
+    }
+
+    /// Drops requests that can never be applied any more and answers that nobody waits for.
+    fn forget_the_dead(&mut self) {
+        if self.store.delayed.is_empty() {
+            return;
+        }
+        let delayed = std::mem::take(&mut self.store.delayed);
+        let alive = |one: &Delayed| match &one.stage {
+            Stage::Sent { write, .. } => self.store.would_apply(write),
+            Stage::Written(..) | Stage::Read(..) => {
+                self.find_lrm(one.from).is_some()
+                    || self.hosts.iter().any(|host| {
+                        host.contender
+                            .as_ref()
+                            .is_some_and(|it| it.incarnation == one.from)
+                    })
+            }
+        };
+        self.store.delayed = delayed.iter().filter(|one| alive(one)).cloned().collect();
+    }
+
+    fn rename(&mut self) {
+        let mut ids = Ids::default();
+        self.visit(&mut ids);
+        sort(&mut ids.revisions);
+        sort(&mut ids.epochs);
+        sort(&mut ids.boots);
+        sort(&mut ids.incarnations);
+        sort(&mut ids.requests);
+        sort(&mut ids.uids);
+        self.visit(&mut Rename(ids));
+        self.sort_sets();
+    }
+
+    fn sort_sets(&mut self) {
+        for host in &mut self.hosts {
+            for lrm in &mut host.lrms {
+                lrm.inbox.sort_unstable();
+            }
+            if let Some(mux) = &mut host.mux {
+                // Stable: what came over one connection keeps its order.
+                mux.inbox.sort_by_key(|message| message.from);
+            }
+            if let Some(contender) = &mut host.contender {
+                contender.inbox.sort_unstable();
+            }
+            host.workers.sort_unstable();
+        }
+        self.store.delayed.sort_unstable();
+    }
+
+    fn least_permutation(&mut self, setup: &Setup) {
+        let mut best: Option<Self> = None;
+        permutations(&setup.symmetric, &mut |order| {
+            let mut to: Vec<usize> = (0..self.hosts.len()).collect();
+            for (from, target) in setup.symmetric.iter().zip(order) {
+                to[*from] = *target;
+            }
+            let candidate = self.permuted(setup, &to);
+            if best.as_ref().is_none_or(|best| candidate < *best) {
+                best = Some(candidate);
+            }
+        });
+        if let Some(best) = best {
+            *self = best;
+        }
+    }
+
+    /// The same cluster with its hosts in another order; `to[i]` is where host i goes.
+    #[must_use]
+    pub fn permuted(&self, setup: &Setup, to: &[usize]) -> Self {
+        let mut world = self.clone();
+        world.visit(&mut Permute { setup, to });
+        let mut hosts: Vec<Option<Host>> = vec![None; world.hosts.len()];
+        for (from, host) in std::mem::take(&mut world.hosts).into_iter().enumerate() {
+            hosts[to[from]] = Some(host);
+        }
+        world.hosts = hosts.into_iter().flatten().collect();
+        world.store.entries.sort_unstable_by_key(|entry| entry.key);
+        if let Some(before) = &mut world.store.before {
+            before.1.sort_unstable_by_key(|entry| entry.key);
+        }
+        world.store.locks.sort_unstable_by_key(|lock| lock.node);
+        world.rename();
+        world
+    }
+}
+
+/// Calls `each` with every order of `items`.
+fn permutations(items: &[usize], each: &mut impl FnMut(&[usize])) {
+    fn go(rest: &mut Vec<usize>, chosen: &mut Vec<usize>, each: &mut impl FnMut(&[usize])) {
+        if rest.is_empty() {
+            each(chosen);
+            return;
+        }
+        for index in 0..rest.len() {
+            let item = rest.remove(index);
+            chosen.push(item);
+            go(rest, chosen, each);
+            chosen.pop();
+            rest.insert(index, item);
+        }
+    }
+    go(&mut items.to_vec(), &mut Vec::new(), each);
+}

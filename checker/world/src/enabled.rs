@@ -1,0 +1,586 @@
+//! What can happen next.
+//!
+//! Time passes only when nothing else has to happen first (*urgency*). With [`Setup::reduce`] a
+//! process that has effects to execute does that before any other process moves: executing them
+//! touches nothing that another process's step reads, so the orders left out lead to the same
+//! worlds. What can come between, faults of its host and its watchdog's device, still can.
+
+use lockstep_model::contender;
+use lockstep_model::id::ServiceId;
+use lockstep_model::lrm;
+use lockstep_model::record::Wanted;
+use lockstep_model::time::Instant;
+use lockstep_model::watchdog;
+
+use crate::action::{Action, Proc};
+use crate::setup::{Admin, Fault, Setup};
+use crate::state::{Host, Instance, Stage, World};
+
+impl World {
+    /// Everything that can happen next.
+    #[must_use]
+    pub fn enabled(&self, setup: &Setup) -> Vec<Action> {
+        let mut actions = Vec::with_capacity(16);
+        if setup.reduce
+            && let Some((host, proc)) = self.in_motion()
+        {
+            self.add_effects(setup, host, proc, &mut actions);
+            self.add_hardware(setup, host, &mut actions);
+            self.add_host_faults(setup, host, &mut actions);
+            self.add_store_faults(setup, &mut actions);
+            return actions;
+        }
+        for host in 0..self.hosts.len() {
+            self.add_host(setup, host, &mut actions);
+        }
+        self.add_delayed(&mut actions);
+        let urgent = self.is_urgent(setup);
+        self.add_recoveries(setup, &mut actions);
+        self.add_people(setup, &mut actions);
+        for host in 0..self.hosts.len() {
+            self.add_host_faults(setup, host, &mut actions);
+        }
+        self.add_store_faults(setup, &mut actions);
+        if !urgent {
+            self.add_time(setup, &mut actions);
+        }
+        actions
+    }
+
+    /// The first process that has effects to execute and can.
+    fn in_motion(&self) -> Option<(usize, Proc)> {
+        self.hosts.iter().enumerate().find_map(|(index, host)| {
+            let proc = host
+                .processes()
+                .find(|proc| host.runs(*proc) && host.has_effects(*proc))?;
+            Some((index, proc))
+        })
+    }
+
+    fn add_host(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
+        let host = &self.hosts[index];
+        for proc in host.processes().filter(|proc| host.runs(*proc)) {
+            self.add_effects(setup, index, proc, actions);
+            for input in host.deliverable(proc) {
+                actions.push(Action::Deliver {
+                    host: index,
+                    proc,
+                    input,
+                });
+            }
+            if host.is_notified(proc) && self.reaches_store(index) {
+                actions.push(Action::Watch { host: index, proc });
+            }
+            if World::is_due(setup, host.wakeup(setup, self.reconfigured, proc)) {
+                actions.push(Action::Wake { host: index, proc });
+            }
+        }
+        if !host.stopped {
+            for (worker, _) in host.workers.iter().enumerate() {
+                actions.push(Action::Work {
+                    host: index,
+                    worker,
+                });
+            }
+        }
+        self.add_hardware(setup, index, actions);
+    }
+
+    fn add_effects(&self, setup: &Setup, index: usize, proc: Proc, actions: &mut Vec<Action>) {
+        let host = &self.hosts[index];
+        for effect in host.executable(proc) {
+            actions.push(Action::Execute {
+                host: index,
+                proc,
+                effect,
+            });
+            let may_fail = self.faults_left > 0 && setup.fault_hosts.contains(&index);
+            if may_fail && setup.allows(Fault::Delay) && host.is_request(proc, effect) {
+                actions.push(Action::ExecuteDelayed {
+                    host: index,
+                    proc,
+                    effect,
+                });
+            }
+            if may_fail && setup.allows(Fault::SlowPing) && host.is_ping(proc, effect) {
+                actions.push(Action::PingEnters {
+                    host: index,
+                    effect,
+                });
+            }
+        }
+    }
+
+    fn add_hardware(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
+        let host = &self.hosts[index];
+        if !host.on || host.stopped {
+            return;
+        }
+        let may_reset = self
+            .reset_due(setup, index)
+            .is_some_and(|left| left <= setup.physics.device_slack);
+        if may_reset {
+            actions.push(Action::Reset { host: index });
+        }
+        if host.mux.is_some() && Self::is_due(setup, host.kill_timer) {
+            actions.push(Action::KillTimer { host: index });
+        }
+        if host.slow_ping && !self.ping_is_too_late(setup, index) {
+            actions.push(Action::PingLands { host: index });
+        }
+    }
+
+    /// Whether a ping that entered the kernel before D can no longer be done.
+    fn ping_is_too_late(&self, setup: &Setup, index: usize) -> bool {
+        let now = Self::now(setup);
+        self.hosts[index]
+            .last_deadline
+            .is_some_and(|deadline| deadline.0 + setup.physics.kernel_delay < now.0)
+    }
+
+    fn add_delayed(&self, actions: &mut Vec<Action>) {
+        if self.store.down {
+            return;
+        }
+        for (delayed, request) in self.store.delayed.iter().enumerate() {
+            match request.stage {
+                Stage::Sent { .. } => actions.push(Action::Apply { delayed }),
+                Stage::Written(..) | Stage::Read(..) => {
+                    let reaches = self
+                        .find_process(request.from)
+                        .is_some_and(|(host, _)| self.reaches_store(host));
+                    if reaches {
+                        actions.push(Action::Answer { delayed });
+                    }
+                }
+            }
+        }
+    }
+
+    /// What ends a fault. Free, and at any time.
+    fn add_recoveries(&self, setup: &Setup, actions: &mut Vec<Action>) {
+        for (index, host) in self.hosts.iter().enumerate() {
+            if !host.on {
+                let was_on = setup.hosts[index].on || self.was_switched_on(index);
+                if was_on || (setup.admin.contains(&Admin::SwitchOn)) {
+                    actions.push(Action::PowerOn { host: index });
+                }
+                continue;
+            }
+            if host.stopped {
+                actions.push(Action::HostGoesOn { host: index });
+            }
+            for proc in host.processes().filter(|proc| host.is_paused(*proc)) {
+                let in_kernel = proc == Proc::Mux && host.slow_ping;
+                if !in_kernel {
+                    actions.push(Action::Resume { host: index, proc });
+                }
+            }
+            if host.isolated {
+                actions.push(Action::Heal { host: index });
+            }
+            if setup.hosts[index].lrm && host.lrms.is_empty() {
+                actions.push(Action::StartLrm { host: index });
+            }
+            let refuses = host.marker
+                && !setup
+                    .config(self.reconfigured)
+                    .broken(lockstep_model::mutation::Mutant::MarkerIgnored);
+            if setup.hosts[index].lrm && host.mux.is_none() && !refuses {
+                actions.push(Action::StartMux { host: index });
+            }
+            if setup.hosts[index].contends_for.is_some() && host.contender.is_none() {
+                actions.push(Action::StartContender { host: index });
+            }
+        }
+        if self.store.down {
+            actions.push(Action::OutageEnds);
+        }
+    }
+
+    fn was_switched_on(&self, index: usize) -> bool {
+        self.hosts[index].boot.0 % u128::from(crate::state::IDS_PER_HOST) > 1
+    }
+
+    fn add_people(&self, setup: &Setup, actions: &mut Vec<Action>) {
+        for (index, host) in self.hosts.iter().enumerate() {
+            if let Some(contender) = &host.contender
+                && host.on
+                && !contender.paused
+                && !host.stopped
+            {
+                self.add_manager(setup, index, &contender.machine, actions);
+            }
+        }
+        if self.admin_left == 0 {
+            return;
+        }
+        if setup.admin.contains(&Admin::Want) {
+            for service in setup.service_ids() {
+                let wanted = match self.store.service(service).map(|service| service.wanted) {
+                    Some(Wanted::Started) => Wanted::Stopped,
+                    Some(Wanted::Stopped) => Wanted::Started,
+                    None => continue,
+                };
+                actions.push(Action::Want { service, wanted });
+            }
+        }
+        if setup.admin.contains(&Admin::Reconfigure) && !self.reconfigured {
+            actions.push(Action::Reconfigure);
+        }
+        for (index, host) in self.hosts.iter().enumerate() {
+            let lrm_runs = host.lrms.len() == 1 && host.runs(Proc::Lrm(0));
+            if lrm_runs && setup.admin.contains(&Admin::RestartLrm) {
+                actions.push(Action::RestartLrm { host: index });
+            }
+            if lrm_runs && setup.admin.contains(&Admin::StopLrm) {
+                actions.push(Action::StopLrm { host: index });
+            }
+            if host.lrms.len() == 1 && setup.admin.contains(&Admin::SecondLrm) {
+                actions.push(Action::SecondLrm { host: index });
+            }
+            if host.runs(Proc::Mux) && setup.admin.contains(&Admin::TerminateMux) {
+                actions.push(Action::TerminateMux { host: index });
+            }
+        }
+    }
+
+    /// The manager may have a contender do anything legal, at any time.
+    fn add_manager(
+        &self,
+        setup: &Setup,
+        index: usize,
+        contender: &contender::Contender,
+        actions: &mut Vec<Action>,
+    ) {
+        let node = contender.lock().lock();
+        if !contender.is_wanted() {
+            // It contends for a lock that its own node holds; a free one says nothing new.
+            let held_at_home = contender
+                .lock()
+                .seen_grant()
+                .is_some_and(|grant| grant.holder.node == node);
+            if held_at_home {
+                actions.push(Action::Contend { host: index });
+            }
+            return;
+        }
+        if contender.lock().hold().is_none() {
+            return;
+        }
+        if setup.admin.contains(&Admin::LetGo) {
+            actions.push(Action::LetGo { host: index });
+        }
+        if setup.admin.contains(&Admin::Move) {
+            for service in contender.movable(setup.config(self.reconfigured)) {
+                for (to, host) in setup.hosts.iter().enumerate() {
+                    if host.lrm && host.node != node {
+                        actions.push(Action::Move {
+                            host: index,
+                            service,
+                            to,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_host_faults(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
+        let host = &self.hosts[index];
+        if self.faults_left == 0 || !setup.fault_hosts.contains(&index) || !host.on || host.stopped
+        {
+            return;
+        }
+        if setup.allows(Fault::Power) {
+            actions.push(Action::PowerOff { host: index });
+        }
+        if setup.allows(Fault::Isolate) && !host.isolated {
+            actions.push(Action::Isolate { host: index });
+        }
+        if setup.allows(Fault::HostStop) && host.stop_left > 0 {
+            actions.push(Action::HostStops { host: index });
+        }
+        for proc in host.processes() {
+            let (pause, crash) = match proc {
+                Proc::Lrm(_) => (Fault::PauseLrm, Fault::CrashLrm),
+                Proc::Mux => (Fault::PauseMux, Fault::CrashMux),
+                Proc::Contender => (Fault::PauseContender, Fault::CrashContender),
+            };
+            if setup.allows(pause) && !host.is_paused(proc) {
+                actions.push(Action::Pause { host: index, proc });
+            }
+            if setup.allows(crash) {
+                actions.push(Action::Crash { host: index, proc });
+            }
+        }
+        if setup.allows(Fault::PauseAll) && host.processes().any(|proc| !host.is_paused(proc)) {
+            actions.push(Action::PauseAll { host: index });
+        }
+        for (worker, job) in host.workers.iter().enumerate() {
+            if setup.allows(Fault::AgentFails) {
+                actions.push(Action::WorkFails {
+                    host: index,
+                    worker,
+                });
+            }
+            if setup.allows(Fault::AgentHangs) && !job.hung {
+                actions.push(Action::WorkHangs {
+                    host: index,
+                    worker,
+                });
+            }
+        }
+        if setup.allows(Fault::ServiceEnds) {
+            for (number, instance) in (0..).zip(&host.instances) {
+                if *instance != Instance::Absent {
+                    let service = ServiceId(number);
+                    actions.push(Action::ServiceEnds {
+                        host: index,
+                        service,
+                    });
+                }
+            }
+        }
+    }
+
+    fn add_store_faults(&self, setup: &Setup, actions: &mut Vec<Action>) {
+        if self.faults_left == 0 {
+            return;
+        }
+        if setup.allows(Fault::Outage) && !self.store.down {
+            actions.push(Action::Outage);
+        }
+        if setup.allows(Fault::Rollback) && self.store.before.is_some() {
+            actions.push(Action::Rollback);
+        }
+        if setup.allows(Fault::HandEdit) {
+            for service in setup.service_ids() {
+                let location = self.store.service(service).map(|service| service.location);
+                for (to, host) in setup.hosts.iter().enumerate() {
+                    if host.lrm && Some(host.node) != location {
+                        actions.push(Action::HandEdit { service, to });
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_time(&self, setup: &Setup, actions: &mut Vec<Action>) {
+        actions.push(Action::Tick);
+        if self.faults_left == 0 || !setup.allows(Fault::Drift) {
+            return;
+        }
+        for (index, host) in self.hosts.iter().enumerate() {
+            if host.on && host.drift_wait == 0 && setup.fault_hosts.contains(&index) {
+                actions.push(Action::TickDrifting {
+                    host: index,
+                    fast: false,
+                });
+                actions.push(Action::TickDrifting {
+                    host: index,
+                    fast: true,
+                });
+            }
+        }
+    }
+
+    /// Whether something has to happen before time passes.
+    fn is_urgent(&self, setup: &Setup) -> bool {
+        if let Some(max) = setup.outage_max {
+            let out = self.store.down || self.hosts.iter().any(|host| host.isolated);
+            if out && self.store.outage >= max {
+                return true;
+            }
+        }
+        (0..self.hosts.len()).any(|index| self.is_urgent_on(setup, index))
+    }
+
+    fn is_urgent_on(&self, setup: &Setup, index: usize) -> bool {
+        let host = &self.hosts[index];
+        if !host.on {
+            return false;
+        }
+        if host.stopped {
+            return host.stop_left == 0;
+        }
+        let process_urgent = host
+            .processes()
+            .filter(|proc| host.runs(*proc))
+            .any(|proc| {
+                host.has_effects(proc)
+                    || host.deliverable(proc).next().is_some()
+                    || (host.is_notified(proc) && self.reaches_store(index))
+                    || Self::is_due(setup, host.wakeup(setup, self.reconfigured, proc))
+            });
+        let late = |at: Instant| Instant(at.0 + setup.physics.kernel_delay);
+        process_urgent
+            || host.workers.iter().any(|worker| !worker.hung)
+            || self.reset_due(setup, index) == Some(0)
+            || (host.mux.is_some() && Self::is_due(setup, host.kill_timer.map(late)))
+    }
+}
+
+impl Host {
+    /// The processes there are.
+    pub fn processes(&self) -> impl Iterator<Item = Proc> + use<> {
+        let mux = self.mux.as_ref().map(|_| Proc::Mux);
+        let contender = self.contender.as_ref().map(|_| Proc::Contender);
+        (0..self.lrms.len())
+            .map(Proc::Lrm)
+            .chain(mux)
+            .chain(contender)
+    }
+
+    /// Whether a process is stopped.
+    #[must_use]
+    pub fn is_paused(&self, proc: Proc) -> bool {
+        match proc {
+            Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| lrm.paused),
+            Proc::Mux => self.mux.as_ref().is_some_and(|mux| mux.paused),
+            Proc::Contender => self.contender.as_ref().is_some_and(|it| it.paused),
+        }
+    }
+
+    /// Whether a process can act.
+    fn runs(&self, proc: Proc) -> bool {
+        self.on && !self.stopped && !self.is_paused(proc)
+    }
+
+    fn is_notified(&self, proc: Proc) -> bool {
+        match proc {
+            Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| lrm.notified),
+            Proc::Mux => false,
+            Proc::Contender => self.contender.as_ref().is_some_and(|it| it.notified),
+        }
+    }
+
+    fn has_effects(&self, proc: Proc) -> bool {
+        match proc {
+            Proc::Lrm(index) => self
+                .lrms
+                .get(index)
+                .is_some_and(|lrm| !lrm.outbox.is_empty()),
+            Proc::Mux => self.mux.as_ref().is_some_and(|mux| !mux.outbox.is_empty()),
+            Proc::Contender => self
+                .contender
+                .as_ref()
+                .is_some_and(|it| !it.outbox.is_empty()),
+        }
+    }
+
+    /// The effects that may be executed next: the first of each lane.
+    fn executable(&self, proc: Proc) -> Vec<usize> {
+        match proc {
+            Proc::Lrm(index) => {
+                let outbox = self.lrms.get(index).map_or(&[][..], |lrm| &lrm.outbox);
+                let first = |position: &usize| {
+                    let lane = outbox[*position].lane();
+                    outbox[..*position]
+                        .iter()
+                        .all(|effect| effect.lane() != lane)
+                };
+                (0..outbox.len()).filter(first).collect()
+            }
+            Proc::Mux => {
+                let empty = self.mux.as_ref().is_none_or(|mux| mux.outbox.is_empty());
+                if empty { Vec::new() } else { vec![0] }
+            }
+            Proc::Contender => {
+                let count = self.contender.as_ref().map_or(0, |it| it.outbox.len());
+                (0..count).collect()
+            }
+        }
+    }
+
+    /// The inputs that may be taken in next.
+    fn deliverable(&self, proc: Proc) -> impl Iterator<Item = usize> {
+        let count = match proc {
+            Proc::Lrm(index) => self.lrms.get(index).map_or(0, |lrm| lrm.inbox.len()),
+            Proc::Mux => self.mux.as_ref().map_or(0, |mux| mux.inbox.len()),
+            Proc::Contender => self.contender.as_ref().map_or(0, |it| it.inbox.len()),
+        };
+        (0..count).filter(move |position| match proc {
+            Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| {
+                let turn = connection_turn(&lrm.inbox[*position]);
+                lrm.inbox
+                    .iter()
+                    .map(connection_turn)
+                    .all(|other| other == 0 || other >= turn)
+            }),
+            Proc::Mux => self.mux.as_ref().is_some_and(|mux| {
+                // What one connection carries comes in order; connections overtake each other.
+                let from = mux.inbox[*position].from;
+                mux.inbox[..*position]
+                    .iter()
+                    .all(|earlier| earlier.from != from)
+            }),
+            Proc::Contender => true,
+        })
+    }
+
+    fn wakeup(&self, setup: &Setup, reconfigured: bool, proc: Proc) -> Option<Instant> {
+        let config = setup.config(reconfigured);
+        let wakeup = match proc {
+            Proc::Lrm(index) => self.lrms.get(index)?.machine.next_wakeup(config),
+            Proc::Mux => self.mux.as_ref()?.machine.next_wakeup(config),
+            Proc::Contender => self.contender.as_ref()?.machine.next_wakeup(config),
+        };
+        wakeup.map(|wakeup| wakeup.at)
+    }
+
+    /// Whether a process is woken at once again, having done nothing.
+    #[must_use]
+    pub fn wakes_for_nothing(&self, setup: &Setup, reconfigured: bool, proc: Proc) -> bool {
+        !self.has_effects(proc) && World::is_due(setup, self.wakeup(setup, reconfigured, proc))
+    }
+
+    fn is_request(&self, proc: Proc, effect: usize) -> bool {
+        match proc {
+            Proc::Lrm(index) => self
+                .lrms
+                .get(index)
+                .is_some_and(|lrm| match lrm.outbox[effect] {
+                    lrm::Effect::Write(_) | lrm::Effect::Read(_) => true,
+                    lrm::Effect::Watchdog(_)
+                    | lrm::Effect::Reap
+                    | lrm::Effect::RecordIntent { .. }
+                    | lrm::Effect::Spawn { .. }
+                    | lrm::Effect::KillServices(_)
+                    | lrm::Effect::Exit => false,
+                }),
+            Proc::Mux => false,
+            Proc::Contender => true,
+        }
+    }
+
+    fn is_ping(&self, proc: Proc, effect: usize) -> bool {
+        proc == Proc::Mux
+            && self
+                .mux
+                .as_ref()
+                .is_some_and(|mux| mux.outbox.get(effect) == Some(&watchdog::Effect::Ping))
+    }
+}
+
+/// What comes over the connection to the multiplexer comes in order: its answers, its end, and
+/// only then another's beginning. 0: it comes some other way.
+const fn connection_turn(input: &lrm::Input) -> u8 {
+    match input {
+        lrm::Input::Watchdog(_) => 1,
+        lrm::Input::WatchdogGone => 2,
+        lrm::Input::WatchdogConnected => 3,
+        lrm::Input::Started
+        | lrm::Input::KernelLock { .. }
+        | lrm::Input::Changed
+        | lrm::Input::Read { .. }
+        | lrm::Input::Written { .. }
+        | lrm::Input::Reaped
+        | lrm::Input::IntentRecorded { .. }
+        | lrm::Input::WorkerDone { .. }
+        | lrm::Input::ServiceEnded { .. }
+        | lrm::Input::ServicesKilled
+        | lrm::Input::Timer
+        | lrm::Input::Leave(_) => 0,
+    }
+}

@@ -1,0 +1,385 @@
+//! Processes: taking in inputs, executing effects.
+
+use lockstep_model::contender;
+use lockstep_model::event::{Effects, Event};
+use lockstep_model::lrm::{self, Job, Report};
+use lockstep_model::time::Span;
+use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
+use lockstep_model::watchdog::{self};
+
+use crate::action::Proc;
+use crate::setup::Setup;
+use crate::state::{Device, FromClient, Instance, Worker, World};
+
+impl World {
+    pub(crate) fn step_lrm(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        index: usize,
+        input: lrm::Input,
+    ) -> Vec<Event> {
+        let config = setup.config(self.reconfigured);
+        let Some(process) = self.hosts[host].lrms.get_mut(index) else {
+            return Vec::new();
+        };
+        let mut effects = Effects::new();
+        process
+            .machine
+            .step(config, Self::now(setup), input, &mut effects);
+        process.outbox.append(&mut effects.effects);
+        effects.events
+    }
+
+    pub(crate) fn step_mux(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        input: watchdog::Input,
+    ) -> Vec<Event> {
+        let config = setup.config(self.reconfigured);
+        let value = &mut self.hosts[host];
+        let Some(process) = &mut value.mux else {
+            return Vec::new();
+        };
+        let mut effects = Effects::new();
+        process
+            .machine
+            .step(config, Self::now(setup), input, &mut effects);
+        process.outbox.append(&mut effects.effects);
+        value.last_deadline = process.machine.deadline(config).or(value.last_deadline);
+        effects.events
+    }
+
+    pub(crate) fn step_contender(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        input: contender::Input,
+    ) -> Vec<Event> {
+        let config = setup.config(self.reconfigured);
+        let Some(process) = &mut self.hosts[host].contender else {
+            return Vec::new();
+        };
+        let mut effects = Effects::new();
+        process
+            .machine
+            .step(config, Self::now(setup), input, &mut effects);
+        process.outbox.append(&mut effects.effects);
+        effects.events
+    }
+
+    /// What a synchronous call returns: taken in at once, or later like any input.
+    fn complete_lrm(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        index: usize,
+        input: lrm::Input,
+    ) -> Vec<Event> {
+        if setup.reduce {
+            return self.step_lrm(setup, host, index, input);
+        }
+        if let Some(lrm) = self.hosts[host].lrms.get_mut(index) {
+            lrm.inbox.push(input);
+        }
+        Vec::new()
+    }
+
+    /// A process executes an effect.
+    pub(crate) fn execute(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        proc: Proc,
+        effect: usize,
+        delayed: bool,
+    ) -> Vec<Event> {
+        match proc {
+            Proc::Lrm(index) => {
+                let outbox = &mut self.hosts[host].lrms[index].outbox;
+                let effect = outbox.remove(effect);
+                self.execute_lrm(setup, host, index, effect, delayed)
+            }
+            Proc::Mux => {
+                let Some(mux) = &mut self.hosts[host].mux else {
+                    return Vec::new();
+                };
+                let effect = mux.outbox.remove(effect);
+                self.execute_mux(setup, host, effect)
+            }
+            Proc::Contender => {
+                let Some(contender) = &mut self.hosts[host].contender else {
+                    return Vec::new();
+                };
+                match contender.outbox.remove(effect) {
+                    contender::Effect::Write(write) => {
+                        self.send_write(setup, host, proc, write, delayed);
+                    }
+                    contender::Effect::Read(request) => {
+                        self.send_read(host, proc, request, delayed);
+                    }
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn execute_lrm(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        index: usize,
+        effect: lrm::Effect,
+        delayed: bool,
+    ) -> Vec<Event> {
+        let owner = self.hosts[host].lrms[index].incarnation;
+        match effect {
+            lrm::Effect::Write(write) => {
+                self.send_write(setup, host, Proc::Lrm(index), write, delayed);
+            }
+            lrm::Effect::Read(request) => {
+                self.send_read(host, Proc::Lrm(index), request, delayed);
+            }
+            lrm::Effect::Watchdog(request) => self.tell_mux(host, index, request),
+            lrm::Effect::Reap => {
+                self.hosts[host].workers.clear();
+                return self.complete_lrm(setup, host, index, lrm::Input::Reaped);
+            }
+            lrm::Effect::RecordIntent { service, .. } => {
+                let intents = &mut self.hosts[host].intents;
+                if let Err(position) = intents.binary_search(&service) {
+                    intents.insert(position, service);
+                }
+                let input = lrm::Input::IntentRecorded { service };
+                return self.complete_lrm(setup, host, index, input);
+            }
+            lrm::Effect::Spawn {
+                worker: id,
+                service,
+                job,
+                ..
+            } => {
+                let worker = Worker {
+                    id,
+                    owner,
+                    service,
+                    job,
+                    hung: false,
+                };
+                self.hosts[host].workers.push(worker);
+                if setup.instant_agents {
+                    let report = self.do_job(host, worker);
+                    let input = lrm::Input::WorkerDone {
+                        worker: id,
+                        service,
+                        job,
+                        report,
+                    };
+                    return self.complete_lrm(setup, host, index, input);
+                }
+            }
+            lrm::Effect::KillServices(services) => {
+                let value = &mut self.hosts[host];
+                for service in &services {
+                    value.instances[usize::from(service.0)] = Instance::Absent;
+                }
+                value
+                    .workers
+                    .retain(|worker| !services.contains(&worker.service));
+                return self.complete_lrm(setup, host, index, lrm::Input::ServicesKilled);
+            }
+            lrm::Effect::Exit => self.lrm_ends(setup, host, index),
+        }
+        Vec::new()
+    }
+
+    fn tell_mux(&mut self, host: usize, index: usize, request: ToMultiplexer) {
+        let value = &mut self.hosts[host];
+        let from = value.lrms[index].incarnation;
+        match &mut value.mux {
+            Some(mux) => mux.inbox.push(FromClient {
+                from,
+                request: Some(request),
+            }),
+            None => value.lrms[index].inbox.push(lrm::Input::WatchdogGone),
+        }
+    }
+
+    fn execute_mux(&mut self, setup: &Setup, host: usize, effect: watchdog::Effect) -> Vec<Event> {
+        let value = &mut self.hosts[host];
+        let counting = |timeout: Span| Device::Counting {
+            timeout,
+            elapsed: 0,
+        };
+        let completed = match effect {
+            watchdog::Effect::Reply(ClientId::Lrm, reply) => {
+                let peer = value.mux_peer;
+                let lrm = value
+                    .lrms
+                    .iter_mut()
+                    .find(|lrm| Some(lrm.incarnation) == peer);
+                if let Some(lrm) = lrm {
+                    lrm.inbox.push(lrm::Input::Watchdog(reply));
+                }
+                return Vec::new();
+            }
+            watchdog::Effect::Reply(ClientId::Crm, _) => return Vec::new(),
+            watchdog::Effect::SetTimer(at) => {
+                value.kill_timer = at;
+                watchdog::Input::TimerSet(at)
+            }
+            watchdog::Effect::Open { timeout } => {
+                value.marker = true;
+                value.device = counting(timeout);
+                watchdog::Input::Opened(Some(timeout))
+            }
+            watchdog::Effect::Ping => {
+                self.ping(host);
+                return Vec::new();
+            }
+            watchdog::Effect::Resize { timeout } => {
+                value.device = counting(timeout);
+                watchdog::Input::Resized(timeout)
+            }
+            watchdog::Effect::Close => {
+                value.device = Device::Off;
+                value.marker = false;
+                value.last_deadline = None;
+                watchdog::Input::Closed
+            }
+            watchdog::Effect::Exit => {
+                self.mux_ends(host);
+                return Vec::new();
+            }
+        };
+        self.step_mux(setup, host, completed)
+    }
+
+    /// A process takes in an input.
+    pub(crate) fn deliver(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        proc: Proc,
+        input: usize,
+    ) -> Vec<Event> {
+        match proc {
+            Proc::Lrm(index) => {
+                let input = self.hosts[host].lrms[index].inbox.remove(input);
+                self.step_lrm(setup, host, index, input)
+            }
+            Proc::Mux => {
+                let value = &mut self.hosts[host];
+                let Some(mux) = &mut value.mux else {
+                    return Vec::new();
+                };
+                let FromClient { from, request } = mux.inbox.remove(input);
+                let lives = value.lrms.iter().any(|lrm| lrm.incarnation == from);
+                let input = match request {
+                    // A connection that has ended is not one to begin with.
+                    Some(ToMultiplexer::Attach { .. }) if !lives => return Vec::new(),
+                    Some(request) => {
+                        if let ToMultiplexer::Attach { .. } = request {
+                            value.mux_peer = Some(from);
+                        }
+                        watchdog::Input::Client(ClientId::Lrm, request)
+                    }
+                    // Only the present connection's end says anything.
+                    None if value.mux_peer == Some(from) => {
+                        value.mux_peer = None;
+                        watchdog::Input::Vanished(ClientId::Lrm)
+                    }
+                    None => return Vec::new(),
+                };
+                self.step_mux(setup, host, input)
+            }
+            Proc::Contender => {
+                let Some(contender) = &mut self.hosts[host].contender else {
+                    return Vec::new();
+                };
+                let input = contender.inbox.remove(input);
+                self.step_contender(setup, host, input)
+            }
+        }
+    }
+
+    /// A process sees what the watch has for it.
+    pub(crate) fn watch(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Event> {
+        match proc {
+            Proc::Lrm(index) => {
+                self.hosts[host].lrms[index].notified = false;
+                self.step_lrm(setup, host, index, lrm::Input::Changed)
+            }
+            Proc::Contender => {
+                let snapshot = self.store.snapshot();
+                if let Some(contender) = &mut self.hosts[host].contender {
+                    contender.notified = false;
+                }
+                self.step_contender(setup, host, contender::Input::Watched(snapshot))
+            }
+            Proc::Mux => Vec::new(),
+        }
+    }
+
+    /// A process wakes up.
+    pub(crate) fn wake(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Event> {
+        match proc {
+            Proc::Lrm(index) => self.step_lrm(setup, host, index, lrm::Input::Timer),
+            Proc::Mux => self.step_mux(setup, host, watchdog::Input::Timer),
+            Proc::Contender => self.step_contender(setup, host, contender::Input::Timer),
+        }
+    }
+
+    /// An agent ends its job well: what it says is true.
+    fn do_job(&mut self, host: usize, worker: Worker) -> Report {
+        let value = &mut self.hosts[host];
+        value.workers.retain(|other| *other != worker);
+        let instance = &mut value.instances[usize::from(worker.service.0)];
+        match worker.job {
+            Job::Start => *instance = Instance::Running,
+            Job::Stop => *instance = Instance::Absent,
+            Job::Query => {}
+        }
+        match instance {
+            Instance::Absent => Report::Stopped,
+            Instance::Running => Report::Running,
+            Instance::Half => Report::Unclear,
+        }
+    }
+
+    /// An agent's worker ends its job.
+    pub(crate) fn work(&mut self, host: usize, worker: usize) {
+        let worker = self.hosts[host].workers[worker];
+        let report = self.do_job(host, worker);
+        self.report(host, worker, report);
+    }
+
+    /// An agent's worker fails: a start or stop leaves something half-way.
+    pub(crate) fn work_fails(&mut self, host: usize, worker: usize) {
+        let worker = self.hosts[host].workers.remove(worker);
+        let instance = &mut self.hosts[host].instances[usize::from(worker.service.0)];
+        match (worker.job, *instance) {
+            (Job::Start, _) | (Job::Stop, Instance::Running | Instance::Half) => {
+                *instance = Instance::Half;
+            }
+            (Job::Stop, Instance::Absent) | (Job::Query, _) => {}
+        }
+        self.report(host, worker, Report::Unclear);
+    }
+
+    fn report(&mut self, host: usize, worker: Worker, report: Report) {
+        let lrms = &mut self.hosts[host].lrms;
+        if let Some(lrm) = lrms.iter_mut().find(|lrm| lrm.incarnation == worker.owner) {
+            let Worker {
+                id, service, job, ..
+            } = worker;
+            lrm.inbox.push(lrm::Input::WorkerDone {
+                worker: id,
+                service,
+                job,
+                report,
+            });
+        }
+    }
+}

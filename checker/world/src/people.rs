@@ -1,0 +1,93 @@
+//! What administrators, and the manager on their behalf, do.
+
+use lockstep_model::contender;
+use lockstep_model::event::Event;
+use lockstep_model::id::{Revision, ServiceId, Uid};
+use lockstep_model::lrm::{self, Leave};
+use lockstep_model::record::{Key, Put, Record, Service, Wanted};
+use lockstep_model::watchdog;
+
+use crate::setup::Setup;
+use crate::state::World;
+
+impl World {
+    fn rewrite(&mut self, setup: &Setup, id: ServiceId, change: impl FnOnce(&mut Service)) {
+        let Some(mut service) = self.store.service(id).cloned() else {
+            return;
+        };
+        change(&mut service);
+        let newest = self
+            .store
+            .entries
+            .iter()
+            .filter_map(|entry| match &entry.record {
+                Record::Service(service) => Some(service.uid.0),
+                Record::Grant(_) | Record::Beat(_) => None,
+            });
+        service.uid = Uid(newest.max().unwrap_or(0) + 1);
+        self.write_by_hand(
+            setup,
+            Put {
+                key: Key::Service(id),
+                record: Record::Service(service),
+            },
+        );
+    }
+
+    pub(crate) fn want(&mut self, setup: &Setup, id: ServiceId, wanted: Wanted) {
+        self.rewrite(setup, id, |service| service.wanted = wanted);
+    }
+
+    pub(crate) fn hand_edit(&mut self, setup: &Setup, id: ServiceId, to: usize) {
+        let target = setup.hosts[to].node;
+        self.rewrite(setup, id, |service| service.location = target);
+    }
+
+    pub(crate) fn leave(&mut self, setup: &Setup, host: usize, leave: Leave) -> Vec<Event> {
+        self.step_lrm(setup, host, 0, lrm::Input::Leave(leave))
+    }
+
+    pub(crate) fn terminate_mux(&mut self, setup: &Setup, host: usize) -> Vec<Event> {
+        self.step_mux(setup, host, watchdog::Input::Terminate)
+    }
+
+    pub(crate) fn move_service(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        service: ServiceId,
+        to: usize,
+    ) -> Vec<Event> {
+        let target = setup.hosts[to].node;
+        self.step_contender(setup, host, contender::Input::Move { service, target })
+    }
+
+    /// The second configuration comes into force; every process is told.
+    pub(crate) fn reconfigure(&mut self, setup: &Setup) -> Vec<Event> {
+        self.reconfigured = true;
+        let mut events = Vec::new();
+        for host in 0..self.hosts.len() {
+            for index in 0..self.hosts[host].lrms.len() {
+                if !self.hosts[host].lrms[index].paused {
+                    events.extend(self.step_lrm(setup, host, index, lrm::Input::Timer));
+                }
+            }
+            if self.hosts[host].mux.as_ref().is_some_and(|mux| !mux.paused) {
+                events.extend(self.step_mux(setup, host, watchdog::Input::Timer));
+            }
+        }
+        events
+    }
+
+    /// What the last write changed is as before it, for everybody who asks from now on.
+    pub(crate) fn rollback(&mut self) {
+        let Some(before) = self.store.before.take() else {
+            return;
+        };
+        let (Revision(_), entries) = *before;
+        self.store.entries = entries;
+        for host in 0..self.hosts.len() {
+            self.reconnect(host);
+        }
+    }
+}

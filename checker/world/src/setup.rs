@@ -1,0 +1,234 @@
+//! What a world consists of and what may go wrong in it.
+//!
+//! A [`Setup`] never changes while a world runs; a [`crate::World`] is the part that does. Physics
+//! that the protocol's assumptions bound (how late a device resets, how long I/O trails) stand
+//! here separately from the numbers that the machines are told: a configuration in which they
+//! differ is one in which an assumption is false.
+
+use lockstep_model::config::{Config, Timing};
+use lockstep_model::id::{MachineId, NodeId, Ranks, ServiceId};
+use lockstep_model::mutation::Mask;
+use lockstep_model::record::Wanted;
+use lockstep_model::time::Span;
+use serde::{Deserialize, Serialize};
+
+/// Everything that stays the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// What the machines are told: first, and after an administrator's change.
+    pub configs: [Config<Mask>; 2],
+    /// The hosts.
+    pub hosts: Vec<HostSetup>,
+    /// The services, by number.
+    pub services: Vec<ServiceSetup>,
+    /// Which faults may happen.
+    pub faults: Vec<Fault>,
+    /// How many of them, in all.
+    pub fault_budget: u8,
+    /// On which hosts.
+    pub fault_hosts: Vec<usize>,
+    /// What people may do.
+    pub admin: Vec<Admin>,
+    /// How often, in all.
+    pub admin_budget: u8,
+    /// How the surroundings behave.
+    pub physics: Physics,
+    /// Whether a worker's whole job is one step. Workers are then never seen half-way.
+    pub instant_agents: bool,
+    /// Whether steps that commute with all others are taken at once. Off, every order of every
+    /// step is explored.
+    pub reduce: bool,
+    /// Hosts that nothing in this setup tells apart, with their faults.
+    pub symmetric: Vec<usize>,
+    /// For how long the store may be out of reach; `None`: for any time.
+    pub outage_max: Option<u64>,
+    /// Whether nothing that can happen here may reset a host.
+    pub never_resets: bool,
+    /// Instants further back than this are not told apart. At least the largest sum compared.
+    pub rebase_bound: Span,
+}
+
+/// One host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSetup {
+    /// The node that it acts for. Two hosts may claim the same.
+    pub node: NodeId,
+    /// The machine id that it reports; a clone has its original's.
+    pub machine: MachineId,
+    /// Whether it runs an LRM and a multiplexer.
+    pub lrm: bool,
+    /// The node whose lock it contends for, if any.
+    pub contends_for: Option<NodeId>,
+    /// Whether it is switched on in the beginning.
+    pub on: bool,
+}
+
+/// One service in the beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSetup {
+    /// Where it belongs.
+    pub location: NodeId,
+    /// What it is to do.
+    pub wanted: Wanted,
+}
+
+/// How hardware and kernel behave, in ticks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Physics {
+    /// Beyond W, the longest time from a ping to the reset: the true W′ less W.
+    pub device_slack: u64,
+    /// How long I/O of a dead host goes on.
+    pub trail: u64,
+    /// How late the kernel's timer and entered system calls may be.
+    pub kernel_delay: u64,
+    /// How many ticks in all a hypervisor stops a host.
+    pub host_stop: u64,
+    /// At most one skipped or doubled tick of a clock in this many; `None`: clocks are exact.
+    pub drift_spacing: Option<u64>,
+}
+
+impl Physics {
+    /// Surroundings that are just as bad as the machines were told.
+    #[must_use]
+    pub fn as_told(timing: &Timing) -> Self {
+        Self {
+            device_slack: timing.reset_max.minus(timing.watchdog).0,
+            trail: timing.io_trail.minus(timing.kernel_delay).0,
+            kernel_delay: timing.kernel_delay.0,
+            host_stop: timing.host_stop.0,
+            drift_spacing: None,
+        }
+    }
+}
+
+/// A kind of fault. Each occurrence draws on the budget; what ends one is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Fault {
+    /// A host loses power, and may get it back.
+    Power,
+    /// The LRM is stopped between any two effects, and may be resumed.
+    PauseLrm,
+    /// The multiplexer is stopped.
+    PauseMux,
+    /// The contender is stopped.
+    PauseContender,
+    /// All processes of a host are stopped together and resumed separately.
+    PauseAll,
+    /// The LRM dies, and may be started again.
+    CrashLrm,
+    /// The multiplexer dies, and may be started again.
+    CrashMux,
+    /// The contender dies, and may be started again.
+    CrashContender,
+    /// A host can't reach the store.
+    Isolate,
+    /// Nobody can reach the store.
+    Outage,
+    /// A request is applied any time later, or never; its answer comes later still, or never.
+    Delay,
+    /// An agent's job fails and leaves the service half-way.
+    AgentFails,
+    /// An agent's job takes any time.
+    AgentHangs,
+    /// A running service ends by itself.
+    ServiceEnds,
+    /// A clock skips a tick or counts it twice.
+    Drift,
+    /// A ping of the device enters the kernel and is done late.
+    SlowPing,
+    /// A hypervisor stops a host, with its clock and its watchdog.
+    HostStop,
+    /// The store forgets its last write, which was confirmed.
+    Rollback,
+    /// Somebody edits a service's location by hand.
+    HandEdit,
+}
+
+/// What people do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Admin {
+    /// Request that a service run or not.
+    Want,
+    /// Restart a node's LRM, leaving services running.
+    RestartLrm,
+    /// Stop a node's LRM and its services.
+    StopLrm,
+    /// Have the manager move a service, through its node's lock. Draws on no budget.
+    Move,
+    /// Have the manager contend for a lock, and give it back, at any time. Draws on no budget.
+    /// Without it every contender contends from the beginning, for ever.
+    LetGo,
+    /// Change to the second configuration.
+    Reconfigure,
+    /// Ask the multiplexer to terminate.
+    TerminateMux,
+    /// Start a second LRM process on a node.
+    SecondLrm,
+    /// Start a host that was off in the beginning.
+    SwitchOn,
+}
+
+impl Setup {
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self, reconfigured: bool) -> &Config<Mask> {
+        &self.configs[usize::from(reconfigured)]
+    }
+
+    /// Whether this kind of fault may happen.
+    #[must_use]
+    pub fn allows(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    /// The numbers of the services.
+    pub fn service_ids(&self) -> impl Iterator<Item = ServiceId> + use<> {
+        (0..self.services.len())
+            .filter_map(|number| u16::try_from(number).ok())
+            .map(ServiceId)
+    }
+
+    /// A rebase bound that every comparison of both configurations fits in.
+    #[must_use]
+    pub fn sufficient_bound(configs: &[Config<Mask>; 2]) -> Span {
+        configs
+            .iter()
+            .map(|config| config.timing().largest_sum())
+            .max()
+            .unwrap_or(Span::ZERO)
+    }
+
+    /// Two hosts: one that runs a service, one that contends for its lock.
+    #[must_use]
+    pub fn holder_and_contender(timing: &Timing, mutants: Mask) -> Self {
+        let config = Config::for_checking(timing.clone(), Ranks::default(), mutants);
+        let configs = [config.clone(), config];
+        let host = |number: u16, lrm, contends_for| HostSetup {
+            node: NodeId(number),
+            machine: MachineId(u128::from(number)),
+            lrm,
+            contends_for,
+            on: true,
+        };
+        Self {
+            rebase_bound: Self::sufficient_bound(&configs),
+            configs,
+            hosts: vec![host(0, true, None), host(1, false, Some(NodeId(0)))],
+            services: vec![ServiceSetup {
+                location: NodeId(0),
+                wanted: Wanted::Started,
+            }],
+            faults: Vec::new(),
+            fault_budget: 0,
+            fault_hosts: vec![0, 1],
+            admin: Vec::new(),
+            admin_budget: 0,
+            physics: Physics::as_told(timing),
+            instant_agents: true,
+            reduce: true,
+            symmetric: Vec::new(),
+            outage_max: None,
+            never_resets: false,
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The part of a world that changes.
+
+use lockstep_model::contender::{self, Contender};
+use lockstep_model::id::{
+    BootId, Holder, Incarnation, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
+};
+use lockstep_model::lrm::{self, Job, Lrm};
+use lockstep_model::record::{Entry, Key, Outcome, Record, Service, Snapshot, Write};
+use lockstep_model::time::{Instant, Span};
+use lockstep_model::watchdog::message::ToMultiplexer;
+use lockstep_model::watchdog::{self, Multiplexer};
+
+use crate::setup::Setup;
+
+/// A cluster at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct World {
+    /// The hosts, in the setup's order.
+    pub hosts: Vec<Host>,
+    /// The store.
+    pub store: Store,
+    /// How many faults may still happen.
+    pub faults_left: u8,
+    /// How often people may still act.
+    pub admin_left: u8,
+    /// Whether the second configuration is in force.
+    pub reconfigured: bool,
+}
+
+/// A machine with what runs on it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Host {
+    /// The node that it acts for.
+    pub node: NodeId,
+    /// The machine id that it reports.
+    pub machine: MachineId,
+    /// Whether it has power.
+    pub on: bool,
+    /// The present boot's id, or the next one's while it is off.
+    pub boot: BootId,
+    /// The next process's identity.
+    pub next_incarnation: Incarnation,
+    /// The watchdog's device.
+    pub device: Device,
+    /// When the kernel kills the multiplexer.
+    pub kill_timer: Option<Instant>,
+    /// Whether the marker of an armed multiplexer is there.
+    pub marker: bool,
+    /// A ping that has entered the kernel and is not done yet; κ = 1.
+    pub slow_ping: bool,
+    /// The LRM; two only where the setup allows that.
+    pub lrms: Vec<Process<Lrm, lrm::Input, lrm::Effect>>,
+    /// The multiplexer.
+    pub mux: Option<Process<Multiplexer, FromClient, watchdog::Effect>>,
+    /// Which LRM process the multiplexer has a connection with.
+    pub mux_peer: Option<Incarnation>,
+    /// The contender.
+    pub contender: Option<Process<Contender, contender::Input, contender::Effect>>,
+    /// The services' processes here, by service.
+    pub instances: Vec<Instance>,
+    /// How many ticks of I/O a dead instance has left, by service.
+    pub trailing: Vec<u64>,
+    /// Jobs that agents are doing.
+    pub workers: Vec<Worker>,
+    /// The services with intents on the disk, from this boot.
+    pub intents: Vec<ServiceId>,
+    /// Whether the store can't be reached from here.
+    pub isolated: bool,
+    /// Whether a hypervisor has stopped the host.
+    pub stopped: bool,
+    /// For how many more ticks it may.
+    pub stop_left: u64,
+    /// Until when the clock keeps its rate.
+    pub drift_wait: u64,
+    /// Not part of the machine: the last deadline D that the multiplexer had, to measure with.
+    pub last_deadline: Option<Instant>,
+}
+
+/// A running process: its machine, what it has yet to do, what has yet to reach it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Process<M, I, E> {
+    /// Its identity.
+    pub incarnation: Incarnation,
+    /// Its state.
+    pub machine: M,
+    /// Whether it is stopped (SIGSTOP, a memory stall, a freezer).
+    pub paused: bool,
+    /// Effects not executed yet, in order within each lane.
+    pub outbox: Vec<E>,
+    /// Inputs not taken in yet, in any order.
+    pub inbox: Vec<I>,
+    /// Whether the store's watch has news for it.
+    pub notified: bool,
+}
+
+/// What reaches the multiplexer over its socket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FromClient {
+    /// The LRM process at the other end.
+    pub from: Incarnation,
+    /// Its request; `None`: the connection has ended.
+    pub request: Option<ToMultiplexer>,
+}
+
+/// A watchdog device. It counts in true time; its rate's error is part of W′.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Device {
+    /// Not counting.
+    Off,
+    /// Counting: it may reset the host when W is over and has when W′ is.
+    Counting {
+        /// W.
+        timeout: Span,
+        /// Ticks since the last ping.
+        elapsed: u64,
+    },
+}
+
+/// A service's processes on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Instance {
+    /// None.
+    Absent,
+    /// It runs.
+    Running,
+    /// A start failed half-way: something may run.
+    Half,
+}
+
+/// A job that an agent is doing. It survives the LRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Worker {
+    /// Which it is, as its LRM numbered it.
+    pub id: RequestId,
+    /// For which LRM process.
+    pub owner: Incarnation,
+    /// The service.
+    pub service: ServiceId,
+    /// What it does.
+    pub job: Job,
+    /// Whether it takes any time.
+    pub hung: bool,
+}
+
+/// The store: linearizable, with conditional writes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Store {
+    /// The last write's revision.
+    pub revision: Revision,
+    /// The records, in ascending order of their keys.
+    pub entries: Vec<Entry>,
+    /// Whether nobody can reach it.
+    pub down: bool,
+    /// For how long it has been down, or any host isolated; saturates just above q.
+    pub outage: u64,
+    /// Requests and answers that take any time.
+    pub delayed: Vec<Delayed>,
+    /// Not part of the store, to judge by: what its history says about each lock.
+    pub locks: Vec<LockHistory>,
+    /// What stood before the last write, where a rollback may happen.
+    pub before: Option<Box<(Revision, Vec<Entry>)>>,
+}
+
+/// What a lock's history says, by node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LockHistory {
+    /// Whose lock.
+    pub node: NodeId,
+    /// True ticks since its grant or beat changed; saturates at the rebase bound.
+    pub age: u64,
+    /// The revision of the write that began the present term.
+    pub taken: Revision,
+}
+
+/// A request, or its answer, that is still somewhere.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Delayed {
+    /// The process that made it.
+    pub from: Incarnation,
+    /// How far it has got.
+    pub stage: Stage,
+}
+
+/// How far a delayed request has got.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Not applied yet.
+    Sent {
+        /// Who sent it.
+        sender: Holder,
+        /// What it would write.
+        write: Write,
+    },
+    /// Applied or refused; the answer is on its way.
+    Written(RequestId, Outcome),
+    /// Read; the answer is on its way.
+    Read(RequestId, Snapshot),
+}
+
+impl Store {
+    /// The record under a key, with its revision.
+    #[must_use]
+    pub fn entry(&self, key: Key) -> Option<&Entry> {
+        let index = self
+            .entries
+            .binary_search_by_key(&key, |entry| entry.key)
+            .ok()?;
+        self.entries.get(index)
+    }
+
+    /// Everything at once.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            revision: self.revision,
+            entries: self.entries.clone(),
+        }
+    }
+
+    /// A service's record.
+    #[must_use]
+    pub fn service(&self, id: ServiceId) -> Option<&Service> {
+        match &self.entry(Key::Service(id))?.record {
+            Record::Service(service) => Some(service),
+            Record::Grant(_) | Record::Beat(_) => None,
+        }
+    }
+
+    /// A lock's history.
+    #[must_use]
+    pub fn history(&self, node: NodeId) -> Option<&LockHistory> {
+        self.locks.iter().find(|lock| lock.node == node)
+    }
+
+    /// Whether every condition of a write holds.
+    #[must_use]
+    pub fn would_apply(&self, write: &Write) -> bool {
+        write.compares.iter().all(|compare| {
+            self.entry(compare.key)
+                .map_or(Revision::ABSENT, |entry| entry.revision)
+                == compare.revision
+        })
+    }
+}
+
+impl<M, I, E> Process<M, I, E> {
+    /// A process that has just begun.
+    #[must_use]
+    pub const fn new(incarnation: Incarnation, machine: M) -> Self {
+        Self {
+            incarnation,
+            machine,
+            paused: false,
+            outbox: Vec::new(),
+            inbox: Vec::new(),
+            notified: false,
+        }
+    }
+}
+
+/// Ids of different hosts are kept apart, so that renaming one host's moves no other's.
+pub(crate) const IDS_PER_HOST: u64 = 1000;
+
+impl World {
+    /// The clock of every host, always. Instants are relative to it.
+    #[must_use]
+    pub fn now(setup: &Setup) -> Instant {
+        Instant(setup.rebase_bound.0)
+    }
+
+    /// The beginning: every host that is to be on has just booted, nothing was ever locked.
+    #[must_use]
+    pub fn initial(setup: &Setup) -> Self {
+        let services = setup.service_ids().zip(&setup.services);
+        let entries = services.map(|(id, service)| Entry {
+            key: Key::Service(id),
+            revision: Revision(1),
+            record: Record::Service(Service {
+                location: service.location,
+                wanted: service.wanted,
+                uid: Uid(1),
+            }),
+        });
+        let mut nodes: Vec<NodeId> = setup.hosts.iter().map(|host| host.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let history = |node| LockHistory {
+            node,
+            age: 0,
+            taken: Revision::ABSENT,
+        };
+        let mut world = Self {
+            hosts: (0..setup.hosts.len())
+                .map(|index| Host::off(setup, index))
+                .collect(),
+            store: Store {
+                revision: Revision(1),
+                entries: entries.collect(),
+                down: false,
+                outage: 0,
+                delayed: Vec::new(),
+                locks: nodes.into_iter().map(history).collect(),
+                before: None,
+            },
+            faults_left: setup.fault_budget,
+            admin_left: setup.admin_budget,
+            reconfigured: false,
+        };
+        for index in 0..setup.hosts.len() {
+            if setup.hosts[index].on {
+                world.boot(setup, index);
+            }
+        }
+        world.canonicalize(setup);
+        world
+    }
+
+    /// The LRM process with this identity, and where it is.
+    #[must_use]
+    pub fn find_lrm(&self, incarnation: Incarnation) -> Option<(usize, usize)> {
+        self.hosts.iter().enumerate().find_map(|(host, value)| {
+            let lrm = value
+                .lrms
+                .iter()
+                .position(|lrm| lrm.incarnation == incarnation)?;
+            Some((host, lrm))
+        })
+    }
+}
+
+impl Host {
+    fn off(setup: &Setup, index: usize) -> Self {
+        let first = index as u64 * IDS_PER_HOST + 1;
+        let services = setup.services.len();
+        Self {
+            node: setup.hosts[index].node,
+            machine: setup.hosts[index].machine,
+            on: false,
+            boot: BootId(u128::from(first)),
+            next_incarnation: Incarnation(first),
+            device: Device::Off,
+            kill_timer: None,
+            marker: false,
+            slow_ping: false,
+            lrms: Vec::new(),
+            mux: None,
+            mux_peer: None,
+            contender: None,
+            instances: vec![Instance::Absent; services],
+            trailing: vec![0; services],
+            workers: Vec::new(),
+            intents: Vec::new(),
+            isolated: false,
+            stopped: false,
+            stop_left: setup.physics.host_stop,
+            drift_wait: 0,
+            last_deadline: None,
+        }
+    }
+
+    /// Who a process of this host is.
+    #[must_use]
+    pub fn holder(&self, incarnation: Incarnation) -> Holder {
+        Holder {
+            node: self.node,
+            machine: self.machine,
+            boot: self.boot,
+            incarnation,
+        }
+    }
+
+    /// Whether an instance of the service can do I/O here: running, or dead with I/O trailing.
+    #[must_use]
+    pub fn does_io(&self, service: usize) -> bool {
+        self.instances
+            .get(service)
+            .is_some_and(|instance| *instance != Instance::Absent)
+            || self.trailing.get(service).is_some_and(|left| *left > 0)
+    }
+}

@@ -1,0 +1,230 @@
+//! What each action does.
+
+use lockstep_model::contender;
+use lockstep_model::event::Event;
+use lockstep_model::lrm::Leave;
+
+use crate::action::{Action, Proc};
+use crate::setup::Setup;
+use crate::state::World;
+
+impl World {
+    /// The world after an action, and what machines decided in it.
+    ///
+    /// # Panics
+    ///
+    /// If the action names something that isn't there. [`World::enabled`] never does.
+    #[must_use]
+    pub fn after(&self, setup: &Setup, action: &Action) -> (Self, Vec<Event>) {
+        let mut world = self.clone();
+        let mut events = world.perform(setup, action);
+        if setup.reduce {
+            world.watch_quietly(setup, &mut events);
+        }
+        world.canonicalize(setup);
+        (world, events)
+    }
+
+    /// A contender that only takes note of what its watch shows does so at once: nobody else sees
+    /// when within a tick that is. One that would act on it does so in any order with others.
+    fn watch_quietly(&mut self, setup: &Setup, events: &mut Vec<Event>) {
+        for host in 0..self.hosts.len() {
+            let value = &self.hosts[host];
+            let sees = value
+                .contender
+                .as_ref()
+                .is_some_and(|it| it.notified && !it.paused)
+                && value.on
+                && !value.stopped
+                && self.reaches_store(host);
+            if !sees {
+                continue;
+            }
+            let before = self.hosts[host].contender.clone();
+            let seen = self.watch(setup, host, Proc::Contender);
+            let contender = &mut self.hosts[host].contender;
+            let quiet = match (&*contender, &before) {
+                (Some(after), Some(before)) => after.outbox == before.outbox,
+                (Some(_) | None, _) => false,
+            };
+            if quiet {
+                events.extend(seen);
+            } else {
+                *contender = before;
+            }
+        }
+    }
+
+    fn perform(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+        match *action {
+            Action::Execute { host, proc, effect } => {
+                return self.execute(setup, host, proc, effect, false);
+            }
+            Action::Deliver { host, proc, input } => return self.deliver(setup, host, proc, input),
+            Action::Watch { host, proc } => return self.watch(setup, host, proc),
+            Action::Wake { host, proc } => return self.wake(setup, host, proc),
+            Action::Work { host, worker } => self.work(host, worker),
+            Action::Apply { delayed } => self.apply_delayed(setup, delayed),
+            Action::Answer { delayed } => self.answer_delayed(delayed),
+            Action::Reset { host } => self.power_off(setup, host),
+            Action::KillTimer { host } => self.mux_ends(host),
+            Action::PingLands { host } => {
+                self.ping(host);
+                self.hosts[host].slow_ping = false;
+            }
+            Action::Tick => self.tick(setup, None),
+            Action::TickDrifting { host, fast } => {
+                self.faults_left = self.faults_left.saturating_sub(1);
+                self.tick(setup, Some((host, fast)));
+            }
+            Action::Resume { host, proc } => self.set_paused(host, proc, false),
+            Action::Heal { host } => {
+                self.hosts[host].isolated = false;
+                self.reconnect(host);
+            }
+            Action::OutageEnds => {
+                self.store.down = false;
+                (0..self.hosts.len()).for_each(|host| self.reconnect(host));
+            }
+            Action::HostGoesOn { host } => self.hosts[host].stopped = false,
+            Action::PowerOn { host } => return self.boot(setup, host),
+            Action::StartLrm { host } => return self.start_lrm(setup, host),
+            Action::StartMux { host } => return self.start_mux(setup, host),
+            Action::StartContender { host } => self.start_contender(setup, host),
+            Action::Contend { host } => {
+                return self.step_contender(setup, host, contender::Input::Contend);
+            }
+            Action::LetGo { host } => {
+                return self.step_contender(setup, host, contender::Input::LetGo);
+            }
+            Action::Move { host, service, to } => {
+                return self.move_service(setup, host, service, to);
+            }
+            Action::Want { .. }
+            | Action::RestartLrm { .. }
+            | Action::StopLrm { .. }
+            | Action::Reconfigure
+            | Action::TerminateMux { .. }
+            | Action::SecondLrm { .. } => {
+                self.admin_left = self.admin_left.saturating_sub(1);
+                return self.administer(setup, action);
+            }
+            Action::ExecuteDelayed { .. }
+            | Action::WorkFails { .. }
+            | Action::WorkHangs { .. }
+            | Action::PingEnters { .. }
+            | Action::Pause { .. }
+            | Action::PauseAll { .. }
+            | Action::Crash { .. }
+            | Action::PowerOff { .. }
+            | Action::Isolate { .. }
+            | Action::Outage
+            | Action::HostStops { .. }
+            | Action::ServiceEnds { .. }
+            | Action::Rollback
+            | Action::HandEdit { .. } => {
+                self.faults_left = self.faults_left.saturating_sub(1);
+                return self.fail(setup, action);
+            }
+        }
+        Vec::new()
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller has picked out an administrator's actions"
+    )]
+    fn administer(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+        match *action {
+            Action::Want { service, wanted } => {
+                self.want(setup, service, wanted);
+                Vec::new()
+            }
+            Action::RestartLrm { host } => self.leave(setup, host, Leave::Restart),
+            Action::StopLrm { host } => self.leave(setup, host, Leave::Stop),
+            Action::Reconfigure => self.reconfigure(setup),
+            Action::TerminateMux { host } => self.terminate_mux(setup, host),
+            Action::SecondLrm { host } => self.start_lrm(setup, host),
+            ref other => unreachable!("{other:?} is not an administrator's"),
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller has picked out the faults"
+    )]
+    fn fail(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+        match *action {
+            Action::ExecuteDelayed { host, proc, effect } => {
+                return self.execute(setup, host, proc, effect, true);
+            }
+            Action::WorkFails { host, worker } => self.work_fails(host, worker),
+            Action::WorkHangs { host, worker } => self.hosts[host].workers[worker].hung = true,
+            Action::PingEnters { host, effect } => {
+                if let Some(mux) = &mut self.hosts[host].mux {
+                    mux.outbox.remove(effect);
+                    mux.paused = true;
+                }
+                self.hosts[host].slow_ping = true;
+            }
+            Action::Pause { host, proc } => self.set_paused(host, proc, true),
+            Action::PauseAll { host } => {
+                for index in 0..self.hosts[host].lrms.len() {
+                    self.set_paused(host, Proc::Lrm(index), true);
+                }
+                self.set_paused(host, Proc::Mux, true);
+                self.set_paused(host, Proc::Contender, true);
+            }
+            Action::Crash { host, proc } => match proc {
+                Proc::Lrm(index) => self.lrm_ends(setup, host, index),
+                Proc::Mux => self.mux_ends(host),
+                Proc::Contender => self.hosts[host].contender = None,
+            },
+            Action::PowerOff { host } => self.power_off(setup, host),
+            Action::Isolate { host } => {
+                self.hosts[host].isolated = true;
+                self.lose_answers(host);
+            }
+            Action::Outage => {
+                self.store.down = true;
+                (0..self.hosts.len()).for_each(|host| self.lose_answers(host));
+            }
+            Action::HostStops { host } => self.hosts[host].stopped = true,
+            Action::ServiceEnds { host, service } => self.service_ends(host, service),
+            Action::Rollback => self.rollback(),
+            Action::HandEdit { service, to } => self.hand_edit(setup, service, to),
+            ref other => unreachable!("{other:?} is not a fault"),
+        }
+        Vec::new()
+    }
+
+    fn set_paused(&mut self, host: usize, proc: Proc, paused: bool) {
+        let host = &mut self.hosts[host];
+        match proc {
+            Proc::Lrm(index) => {
+                if let Some(lrm) = host.lrms.get_mut(index) {
+                    lrm.paused = paused;
+                }
+            }
+            Proc::Mux => {
+                if let Some(mux) = &mut host.mux {
+                    mux.paused = paused;
+                }
+            }
+            Proc::Contender => {
+                if let Some(contender) = &mut host.contender {
+                    contender.paused = paused;
+                }
+            }
+        }
+    }
+
+    fn service_ends(&mut self, host: usize, service: lockstep_model::id::ServiceId) {
+        let host = &mut self.hosts[host];
+        host.instances[usize::from(service.0)] = crate::state::Instance::Absent;
+        for lrm in &mut host.lrms {
+            lrm.inbox
+                .push(lockstep_model::lrm::Input::ServiceEnded { service });
+        }
+    }
+}
