@@ -1,0 +1,143 @@
+//! The assumptions of the safety argument, each broken: the argument needs every one of them.
+//!
+//! A4 (suspend) and A9 (fence agents) concern what is not built yet.
+
+use lockstep_model::config::{DriftPpm, Timing};
+use lockstep_model::mutation::Mask;
+use lockstep_world::property::Property;
+use lockstep_world::{Fault, Setup};
+
+use super::layer1::{self, holder};
+use super::{Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer2};
+
+fn breaks(name: &str, about: &str, property: Property, setup: Setup) -> Configuration {
+    Configuration {
+        name: format!("assumption/{name}"),
+        about: about.into(),
+        tier: Tier::Quick,
+        setup,
+        mutants: Mask::NONE,
+        expectation: Expectation::AssumptionBroken(property),
+        meets: Vec::new(),
+        latest_reset: None,
+    }
+}
+
+pub(super) fn all() -> Vec<Configuration> {
+    let k1 = brisk_kappa_one();
+    let dead = Property::TakenIsDead;
+    let mut all = vec![
+        breaks(
+            "a1-clock-rate",
+            "A clock is further off than ρ.",
+            dead,
+            clock_rate(&k1),
+        ),
+        breaks(
+            "a2-late-device",
+            "The device resets a tick after W′.",
+            dead,
+            late_device(&k1),
+        ),
+        breaks(
+            "a3-host-stop",
+            "A hypervisor stops a host for longer than h.",
+            dead,
+            host_stop(&k1),
+        ),
+        breaks(
+            "a5-late-kernel",
+            "A system call is later than δ_k.",
+            dead,
+            late_kernel(),
+        ),
+        breaks(
+            "a6-trailing-io",
+            "I/O trails a reset for longer than δ.",
+            dead,
+            trailing(&k1),
+        ),
+        breaks(
+            "a7-rollback",
+            "The store forgets a confirmed write.",
+            dead,
+            rollback(&k1),
+        ),
+        breaks(
+            "a8-hand-edit",
+            "Somebody edits a service's location by hand.",
+            Property::SingleInstance,
+            hand_edit(&k1),
+        ),
+    ];
+    for configuration in &mut all {
+        let quick = ["a2", "a6", "a8"];
+        if !quick.iter().any(|name| configuration.name.contains(name)) {
+            configuration.tier = Tier::Full;
+        }
+    }
+    for (name, timing) in [("k1", brisk_kappa_one()), ("k3", brisk_kappa_three())] {
+        let setup = layer1::tight_setup(&timing, 1);
+        let about = "The margin is a tick below what the closed form asks for.";
+        let mut configuration = breaks(name, about, dead, setup).named(format!("short/{name}"));
+        configuration.tier = Tier::Full;
+        all.push(configuration);
+    }
+    all
+}
+
+impl Configuration {
+    fn named(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+}
+
+/// Clocks may be a tick off in T, but nobody was told.
+fn clock_rate(timing: &Timing) -> Setup {
+    let told = Timing {
+        drift: DriftPpm(0),
+        ..timing.clone()
+    };
+    let mut setup = holder(&told, &[Fault::PauseLrm, Fault::Drift], 2);
+    setup.physics.drift_spacing = Some(timing.lock_ttl.0);
+    setup
+}
+
+fn late_device(timing: &Timing) -> Setup {
+    let mut setup = holder(timing, &[Fault::PauseLrm], 1);
+    setup.physics.device_slack += 1;
+    setup
+}
+
+fn host_stop(timing: &Timing) -> Setup {
+    let mut setup = layer1::host_stop_setup(timing);
+    setup.physics.host_stop += 1;
+    setup
+}
+
+fn late_kernel() -> Setup {
+    let timing = layer1::slow_kernel_timing();
+    let mut setup = holder(&timing, &[Fault::SlowPing, Fault::PauseLrm], 2);
+    setup.fault_hosts = vec![0];
+    setup.physics.kernel_delay += 1;
+    setup
+}
+
+fn trailing(timing: &Timing) -> Setup {
+    let mut setup = holder(timing, &[Fault::PauseLrm], 1);
+    setup.physics.trail += 1;
+    setup
+}
+
+fn rollback(timing: &Timing) -> Setup {
+    let mut setup = layer2::pair(timing, &[Fault::Rollback, Fault::Isolate], 2);
+    setup.instant_agents = true;
+    setup
+}
+
+fn hand_edit(timing: &Timing) -> Setup {
+    let mut setup = layer2::pair(timing, &[Fault::HandEdit], 1);
+    setup.instant_agents = true;
+    setup
+}

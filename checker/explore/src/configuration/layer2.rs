@@ -1,0 +1,221 @@
+//! Layer 2: the LRM with its services, workers and agents; ownership; freeze and return.
+//!
+//! Two hosts with LRMs; the second contends for the first one's lock and, holding it, may move
+//! the service and give the lock back at any moment: the manager in any legal order. Locks,
+//! multiplexer and device are those of layer 1. Agents' jobs take their time.
+
+use lockstep_model::config::{Kappa, Timing};
+use lockstep_model::id::{MachineId, NodeId};
+use lockstep_world::coverage::Tag;
+use lockstep_world::setup::HostSetup;
+use lockstep_world::{Admin, Fault, Setup};
+
+use super::layer1::{holder, holds, kappa_name};
+use super::{Configuration, brisk_kappa_one, brisk_kappa_three};
+
+/// Two hosts that run services; the second contends for the first one's lock.
+pub(crate) fn pair(timing: &Timing, faults: &[Fault], budget: u8) -> Setup {
+    let mut setup = holder(timing, faults, budget);
+    setup.hosts[1].lrm = true;
+    // Workers are seen half-way where a fault concerns them.
+    let workers = [
+        Fault::CrashLrm,
+        Fault::AgentFails,
+        Fault::AgentHangs,
+        Fault::ServiceEnds,
+    ];
+    setup.instant_agents = !faults.iter().any(|fault| workers.contains(fault));
+    setup.fault_hosts = vec![0];
+    setup.admin = vec![Admin::Move, Admin::LetGo];
+    setup
+}
+
+/// One host that runs services, with people; the other contends for its lock and keeps it.
+pub(crate) fn served(
+    timing: &Timing,
+    faults: &[Fault],
+    budget: u8,
+    admin: &[Admin],
+    admin_budget: u8,
+) -> Setup {
+    let mut setup = pair(timing, faults, budget);
+    setup.hosts[1].lrm = false;
+    setup.admin = admin.to_vec();
+    setup.admin_budget = admin_budget;
+    setup
+}
+
+const FAULTS: &[(Fault, &str)] = &[
+    (Fault::Power, "power"),
+    (Fault::PauseLrm, "pause-lrm"),
+    (Fault::PauseMux, "pause-mux"),
+    (Fault::CrashLrm, "crash-lrm"),
+    (Fault::CrashMux, "crash-mux"),
+    (Fault::Isolate, "isolate"),
+    (Fault::Delay, "delay"),
+    (Fault::AgentFails, "agent-fails"),
+    (Fault::AgentHangs, "agent-hangs"),
+    (Fault::ServiceEnds, "service-ends"),
+];
+
+pub(super) fn all() -> Vec<Configuration> {
+    let mut all = Vec::new();
+    for (fault, name) in FAULTS {
+        for timing in [brisk_kappa_one(), brisk_kappa_three()] {
+            // κ concerns the multiplexer and the device alone.
+            let concerned = matches!(fault, Fault::PauseMux | Fault::CrashMux);
+            if timing.kappa == Kappa::Three && !concerned {
+                continue;
+            }
+            all.push(recover(&timing, *fault, name));
+            all.push(stop_and_start(&timing, *fault, name));
+            all.push(freeze(&timing, *fault, name));
+        }
+    }
+    let timing = brisk_kappa_one();
+    all.push(undisturbed(&timing));
+    all.push(three_hosts(&timing));
+    all.push(zombie_release(&timing));
+    all.push(frozen_and_lost(&timing));
+    all
+}
+
+/// The service is recovered to the other host after a fault of the first.
+fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
+    let setup = pair(timing, &[fault], 1);
+    let about = format!("A service is recovered by the other host; one fault: {name}.");
+    let tags: &[Tag] = match fault {
+        Fault::Power
+        | Fault::PauseMux
+        | Fault::CrashMux
+        | Fault::Isolate
+        | Fault::PauseLrm
+        | Fault::CrashLrm => &[Tag::TakenSilent, Tag::Moved, Tag::StartedElsewhere],
+        Fault::Delay => &[Tag::ZombieApplied],
+        Fault::AgentFails => &[Tag::HalfStarted],
+        Fault::PauseContender
+        | Fault::PauseAll
+        | Fault::CrashContender
+        | Fault::Outage
+        | Fault::AgentHangs
+        | Fault::ServiceEnds
+        | Fault::Drift
+        | Fault::SlowPing
+        | Fault::HostStop
+        | Fault::Rollback
+        | Fault::HandEdit => &[Tag::Started],
+    };
+    let light = [
+        Fault::Delay,
+        Fault::AgentFails,
+        Fault::AgentHangs,
+        Fault::ServiceEnds,
+    ];
+    let heavy = !light.contains(&fault);
+    let configuration = holds(
+        format!("l2/{}/recover-{name}", kappa_name(timing)),
+        &about,
+        setup,
+    )
+    .meeting(tags);
+    if heavy {
+        configuration.in_full()
+    } else {
+        configuration
+    }
+}
+
+/// The service is stopped and started on request.
+fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
+    let setup = served(timing, &[fault], 1, &[Admin::Want], 2);
+    let about = format!("A service is stopped and started on request; one fault: {name}.");
+    holds(
+        format!("l2/{}/stop-start-{name}", kappa_name(timing)),
+        &about,
+        setup,
+    )
+    .meeting(&[Tag::ReleasedClean, Tag::Disarmed, Tag::Stopped])
+    .in_full()
+}
+
+/// The LRM is restarted with the service left running, and comes back.
+fn freeze(timing: &Timing, fault: Fault, name: &str) -> Configuration {
+    let setup = served(timing, &[fault], 1, &[Admin::RestartLrm], 1);
+    let about = format!("An LRM is restarted, its service left running; one fault: {name}.");
+    holds(
+        format!("l2/{}/freeze-{name}", kappa_name(timing)),
+        &about,
+        setup,
+    )
+    .meeting(&[
+        Tag::ReleasedRunning,
+        Tag::HeldUnguarded,
+        Tag::GuardedAgain,
+        Tag::LrmExited,
+    ])
+    .in_full()
+}
+
+fn undisturbed(timing: &Timing) -> Configuration {
+    let admin = [Admin::Want, Admin::RestartLrm, Admin::StopLrm];
+    let mut setup = served(timing, &[], 0, &admin, 2);
+    setup.never_resets = true;
+    let name = format!("l2/{}/undisturbed", kappa_name(timing));
+    holds(
+        name,
+        "People stop, start, restart and leave; nothing fails, nothing resets.",
+        setup,
+    )
+    .meeting(&[
+        Tag::ReleasedClean,
+        Tag::ReleasedRunning,
+        Tag::GuardedAgain,
+        Tag::LrmExited,
+        Tag::Disarmed,
+    ])
+}
+
+/// Three hosts: two run services, two contend for the first one's lock.
+fn three_hosts(timing: &Timing) -> Configuration {
+    let faults = [Fault::Power, Fault::Isolate];
+    let mut setup = pair(timing, &faults, 1);
+    setup.hosts.push(HostSetup {
+        node: NodeId(2),
+        machine: MachineId(2),
+        ..setup.hosts[1].clone()
+    });
+    setup.symmetric = vec![1, 2];
+    holds(
+        format!("l2/{}/three-hosts", kappa_name(timing)),
+        "Two hosts contend for the lock and may receive the service; one fault.",
+        setup,
+    )
+    .meeting(&[Tag::TakenSilent, Tag::Moved, Tag::StartedElsewhere])
+    .in_full()
+}
+
+/// A release of an idle lock is applied late, while the service is wanted again.
+fn zombie_release(timing: &Timing) -> Configuration {
+    let setup = served(timing, &[Fault::Delay], 1, &[Admin::Want], 2);
+    holds(
+        format!("l2/{}/zombie-release", kappa_name(timing)),
+        "A lock's release is under way for any time while its service is wanted again.",
+        setup,
+    )
+    .meeting(&[Tag::ZombieRelease, Tag::ReleasedClean])
+    .in_full()
+}
+
+/// An LRM that returns to frozen services dies, or is cut off, before it is guarded.
+fn frozen_and_lost(timing: &Timing) -> Configuration {
+    let faults = [Fault::CrashLrm, Fault::Delay, Fault::Isolate];
+    let mut setup = served(timing, &faults, 2, &[Admin::RestartLrm], 1);
+    setup.instant_agents = true;
+    holds(
+        format!("l2/{}/frozen-and-lost", kappa_name(timing)),
+        "An LRM that returns to services left running dies, or is cut off, on the way.",
+        setup,
+    )
+    .meeting(&[Tag::ReleasedRunning, Tag::HeldUnguarded, Tag::TakenWithList])
+    .in_full()
+}

@@ -1,0 +1,175 @@
+//! What is explored, by name.
+//!
+//! A [`Configuration`] is a setup with what its search must find: that everything holds, or, where
+//! a rule or an assumption is broken on purpose, which property fails. It names what must have
+//! happened on the way ([`Configuration::meets`]), so that nothing holds vacuously.
+
+mod assumptions;
+pub(crate) mod layer1;
+pub(crate) mod layer2;
+mod reference;
+mod timings;
+
+use lockstep_model::mutation::Mask;
+use lockstep_world::coverage::Tag;
+use lockstep_world::property::Property;
+use lockstep_world::{Action, Setup, World};
+
+use crate::cluster::Cluster;
+use crate::search::{Options, Progress, Report, StopAt, Verdict, search};
+
+pub use timings::{brisk_kappa_one, brisk_kappa_three};
+
+/// How often a configuration is explored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// On every change.
+    Quick,
+    /// Before a release, and when somebody asks.
+    Full,
+}
+
+/// What a search must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// Every property holds in everything that can happen.
+    Holds,
+    /// A rule of the protocol is broken: this property fails.
+    RuleBroken(Property),
+    /// An assumption doesn't hold: this property fails.
+    AssumptionBroken(Property),
+}
+
+/// A setup to be explored, with what must come out.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The name on the command line.
+    pub name: String,
+    /// One sentence: what happens in it.
+    pub about: String,
+    /// How often it is explored.
+    pub tier: Tier,
+    /// The setup.
+    pub setup: Setup,
+    /// The rules broken in it.
+    pub mutants: Mask,
+    /// What must come out.
+    pub expectation: Expectation,
+    /// What must have happened on the way, where everything holds.
+    pub meets: Vec<Tag>,
+    /// The latest reset after D that must be found, in ticks.
+    pub latest_reset: Option<i64>,
+}
+
+/// What a search of a configuration found.
+pub type Findings = Report<World, Action>;
+
+/// How the findings compare with what must come out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// As expected.
+    AsExpected,
+    /// A property fails that must hold.
+    Violated(&'static str),
+    /// The property that must fail didn't, in the whole space.
+    NotViolated(&'static str),
+    /// Everything holds, but this was never met: it says less than it seems to.
+    NotMet(Vec<&'static str>),
+    /// The latest reset after D is another one: found and expected.
+    OtherLatestReset(Option<i64>, i64),
+    /// A state without a next step.
+    DeadEnd,
+    /// The search ended early, so that nothing is known.
+    Truncated,
+    /// The search failed.
+    Failed(String),
+}
+
+impl Configuration {
+    /// The properties that are judged: all, or the one that must fail.
+    #[must_use]
+    pub fn judged(&self) -> u64 {
+        match self.expectation {
+            Expectation::Holds => u64::MAX >> (64 - Property::ALL.len()),
+            Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property) => {
+                property.bit()
+            }
+        }
+    }
+
+    /// Explores it.
+    pub fn explore(&self, options: &Options, progress: impl FnMut(&Progress)) -> Findings {
+        let options = Options {
+            properties: self.judged(),
+            stop_at: StopAt::FirstBreach,
+            ..options.clone()
+        };
+        search(&Cluster::new(self.setup.clone()), &options, progress)
+    }
+
+    /// Compares what was found with what must come out.
+    #[must_use]
+    pub fn judge(&self, found: &Findings) -> Judgement {
+        let violated = found
+            .properties
+            .iter()
+            .find(|property| property.trace.is_some());
+        match (&found.verdict, self.expectation) {
+            (Verdict::Panicked { message, .. }, _) => Judgement::Failed(message.clone()),
+            (Verdict::Unrepeatable { .. }, _) => {
+                Judgement::Failed("the model answers differently when it is asked again".into())
+            }
+            (Verdict::Truncated(..), _) => Judgement::Truncated,
+            (Verdict::Violated { .. }, Expectation::Holds) => {
+                Judgement::Violated(violated.map_or("unnamed", |property| property.name))
+            }
+            (Verdict::Violated { .. }, _) => Judgement::AsExpected,
+            (
+                Verdict::Exhausted,
+                Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property),
+            ) => Judgement::NotViolated(property.name()),
+            (Verdict::Exhausted, Expectation::Holds) => self.judge_exhausted(found),
+        }
+    }
+
+    fn judge_exhausted(&self, found: &Findings) -> Judgement {
+        if found.dead_ends.count > 0 {
+            return Judgement::DeadEnd;
+        }
+        let met = |tag: &Tag| {
+            let mut counts = found.coverage.iter();
+            counts.any(|count| count.name == tag.name() && count.count > 0)
+        };
+        let missing = self.meets.iter().filter(|tag| !met(tag));
+        let missing: Vec<&'static str> = missing.map(|tag| tag.name()).collect();
+        if !missing.is_empty() {
+            return Judgement::NotMet(missing);
+        }
+        let latest = found.measures.first().and_then(|measure| measure.maximum);
+        match self.latest_reset {
+            Some(expected) if latest != Some(expected) => {
+                Judgement::OtherLatestReset(latest, expected)
+            }
+            Some(_) | None => Judgement::AsExpected,
+        }
+    }
+}
+
+/// Every configuration, in the order of the argument: locks and the watchdog alone, then services,
+/// then the rules that one gets wrong, then the assumptions.
+#[must_use]
+pub fn all() -> Vec<Configuration> {
+    let mut all = layer1::all();
+    all.extend(layer2::all());
+    all.extend(reference::all());
+    all.extend(assumptions::all());
+    all
+}
+
+/// The configuration of this name.
+#[must_use]
+pub fn named(name: &str) -> Option<Configuration> {
+    all()
+        .into_iter()
+        .find(|configuration| configuration.name == name)
+}

@@ -1,0 +1,16 @@
+//! Exhaustive search: whether the rules hold in everything that can happen.
+//!
+//! [`search`] is a search over any stateright model and knows nothing of Lockstep. [`cluster`]
+//! makes the world such a model, [`configuration`] names what is explored, [`mutants`] what must
+//! fail, [`counterexample`] and [`timeline`] show how. [`lease`] is a small model of known size to
+//! measure the search with.
+//!
+//! This crate takes no decision of the protocol and prints nothing.
+
+pub mod cluster;
+pub mod configuration;
+pub mod counterexample;
+pub mod lease;
+pub mod mutants;
+pub mod search;
+pub mod timeline;

@@ -1,0 +1,501 @@
+//! The rules, each broken once: what must fail, and where.
+//!
+//! A [`Case`] names a rule, the mutant that breaks it, the property that is declared to fail, and
+//! the setup in which it does. The declared property is judged alone; then all are, to report
+//! which fires first.
+
+use lockstep_model::config::{Config, DriftPpm, Timing};
+use lockstep_model::id::Ranks;
+use lockstep_model::mutation::{Mask, Mutant};
+use lockstep_model::time::Span;
+use lockstep_world::property::Property;
+use lockstep_world::{Admin, Fault, Setup};
+
+use crate::configuration::{
+    Configuration, Expectation, Findings, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
+};
+use crate::search::Options;
+
+/// A rule, broken.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What breaks it.
+    pub mutant: Mutant,
+    /// The part of the argument that it belongs to.
+    pub rule: &'static str,
+    /// The property that is declared to fail.
+    pub property: Property,
+    /// Where: the mutant switched on, the declared property judged alone.
+    pub configuration: Configuration,
+}
+
+/// What became of a case.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The search in which the declared property was judged alone.
+    pub declared: Findings,
+    /// Whether the declared property failed.
+    pub killed: bool,
+    /// The property that fails first when all are judged.
+    pub first: Option<&'static str>,
+}
+
+impl Case {
+    /// Runs the case: the declared property alone, then all of them.
+    #[must_use]
+    pub fn run(&self, options: &Options) -> Outcome {
+        let declared = self.configuration.explore(options, |_| ());
+        let traces = |findings: &Findings| {
+            let mut broken = findings.properties.iter().filter(|one| one.trace.is_some());
+            broken.next().map(|one| one.name)
+        };
+        let killed = traces(&declared) == Some(self.property.name());
+        let all = Configuration {
+            expectation: Expectation::Holds,
+            ..self.configuration.clone()
+        };
+        let first = traces(&all.explore(options, |_| ()));
+        Outcome {
+            declared,
+            killed,
+            first,
+        }
+    }
+}
+
+/// Every setup with these rules broken in it.
+pub(crate) fn break_rules(mut setup: Setup, mutants: Mask) -> Setup {
+    for config in &mut setup.configs {
+        *config = Config::for_checking(config.timing().clone(), config.services.clone(), mutants);
+    }
+    setup
+}
+
+/// One or more for each rule.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    let mut cases = locks();
+    cases.extend(in_flight());
+    cases.extend(who_is_who());
+    cases.extend(other_numbers());
+    cases.extend(multiplexer());
+    cases.extend(free_locks());
+    cases.extend(services());
+    cases
+}
+
+fn case(mutant: Mutant, rule: &'static str, property: Property, setup: Setup) -> Case {
+    let mutants = Mask::only(mutant);
+    Case {
+        mutant,
+        rule,
+        property,
+        configuration: Configuration {
+            name: format!("mutant/{}", mutant.name()),
+            about: format!("The rule on {rule} is broken: {}.", mutant.name()),
+            tier: Tier::Full,
+            setup: break_rules(setup, mutants),
+            mutants,
+            expectation: Expectation::RuleBroken(property),
+            meets: Vec::new(),
+            latest_reset: None,
+        },
+    }
+}
+
+/// The holder of layer 1, faults on its host only.
+fn holder(timing: &Timing, faults: &[Fault], budget: u8) -> Setup {
+    let mut setup = layer1::holder(timing, faults, budget);
+    setup.fault_hosts = vec![0];
+    setup
+}
+
+fn served(faults: &[Fault], budget: u8, admin: &[Admin], admin_budget: u8) -> Setup {
+    layer2::served(&brisk_kappa_one(), faults, budget, admin, admin_budget)
+}
+
+/// A change from one timing to another while the lock is held.
+pub(crate) fn changing(before: &Timing, after: &Timing, faults: &[Fault], budget: u8) -> Setup {
+    let mut setup = holder(before, faults, budget);
+    setup.configs[1] = Config::for_checking(after.clone(), Ranks::default(), Mask::NONE);
+    setup.rebase_bound = Setup::sufficient_bound(&setup.configs);
+    setup.admin = vec![Admin::Reconfigure];
+    setup.admin_budget = 1;
+    setup
+}
+
+pub(crate) fn longer(timing: &Timing) -> Timing {
+    Timing {
+        lock_ttl: timing.lock_ttl + Span(4),
+        ..timing.clone()
+    }
+}
+
+/// Clocks may be a tick off in T, and the machines know.
+fn told_of_drift() -> Timing {
+    let timing = brisk_kappa_one();
+    Timing {
+        lock_ttl: timing.lock_ttl + Span(1),
+        drift: DriftPpm(1000),
+        ..timing
+    }
+}
+
+/// One clock goes a tick wrong, with the margin a tick shorter: just what ρ makes up for.
+fn drifting() -> Setup {
+    let timing = Timing {
+        trim: Span(1),
+        ..told_of_drift()
+    };
+    let mut setup = layer1::holder(&timing, &[Fault::PauseLrm, Fault::Drift], 2);
+    setup.physics.drift_spacing = Some(timing.lock_ttl.0);
+    setup
+}
+
+fn locks() -> Vec<Case> {
+    let k1 = brisk_kappa_one();
+    let rule = "locks";
+    let shorter = changing(&longer(&k1), &k1, &[Fault::PauseLrm], 1);
+    let mut take_late = layer1::holder(&k1, &[Fault::Isolate, Fault::PauseContender], 2);
+    take_late.fault_hosts = vec![0, 1];
+    vec![
+        case(
+            Mutant::RenewBlindly,
+            rule,
+            Property::SingleWriter,
+            holder(&k1, &[Fault::PauseLrm], 1),
+        ),
+        case(
+            Mutant::TakeEarly,
+            rule,
+            Property::TakenIsDead,
+            holder(&k1, &[Fault::PauseLrm], 1),
+        ),
+        case(
+            Mutant::TakeIgnoresBeat,
+            rule,
+            Property::TakenIsDead,
+            take_late,
+        ),
+        case(
+            Mutant::ObserveGrantOnly,
+            rule,
+            Property::TakenIsDead,
+            holder(&k1, &[], 0),
+        ),
+        case(Mutant::ObserveOwnTtl, rule, Property::TakenIsDead, shorter),
+        case(
+            Mutant::AuthorityFromReply,
+            rule,
+            Property::WatchdogGuards,
+            holder(&k1, &[Fault::PauseLrm], 1),
+        ),
+        case(
+            Mutant::AuthorityFromLatest,
+            rule,
+            Property::WatchdogGuards,
+            holder(&k1, &[Fault::Delay], 1),
+        ),
+        case(
+            Mutant::AuthorityWithoutDrift,
+            rule,
+            Property::WatchdogGuards,
+            holder(&told_of_drift(), &[], 0),
+        ),
+        case(
+            Mutant::SilenceWithoutDrift,
+            rule,
+            Property::TakenIsDead,
+            drifting(),
+        ),
+    ]
+}
+
+/// An idle lock's release is under way while its service is wanted again.
+pub(crate) fn zombie_release() -> Setup {
+    served(&[Fault::Delay], 1, &[Admin::Want], 2)
+}
+
+fn in_flight() -> Vec<Case> {
+    let rule = "requests in flight";
+    vec![
+        case(
+            Mutant::ReadSettles,
+            rule,
+            Property::TakenIsDead,
+            zombie_release(),
+        ),
+        case(
+            Mutant::StartDespiteRelease,
+            rule,
+            Property::TakenIsDead,
+            zombie_release(),
+        ),
+        case(
+            Mutant::StartDespiteDisarm,
+            rule,
+            Property::WatchdogGuards,
+            served(&[], 0, &[Admin::Want], 2),
+        ),
+        case(
+            Mutant::MoveWithoutGrant,
+            rule,
+            Property::LocChangesUnderLock,
+            {
+                let mut setup = layer2::pair(&brisk_kappa_one(), &[Fault::Delay, Fault::Power], 2);
+                setup.fault_hosts = vec![0, 1];
+                setup
+            },
+        ),
+    ]
+}
+
+fn who_is_who() -> Vec<Case> {
+    let rule = "who is who";
+    let k1 = brisk_kappa_one();
+    let mut second = holder(&k1, &[Fault::PauseLrm], 1);
+    second.admin = vec![Admin::SecondLrm];
+    second.admin_budget = 1;
+    vec![
+        case(
+            Mutant::BootTakesOver,
+            rule,
+            Property::TakenIsDead,
+            layer1::twin(&k1, 0),
+        ),
+        case(
+            Mutant::MachineIgnored,
+            rule,
+            Property::TakenIsDead,
+            layer1::other_machine(&k1),
+        ),
+        case(Mutant::NoKernelLock, rule, Property::WatchdogGuards, second),
+    ]
+}
+
+fn other_numbers() -> Vec<Case> {
+    let rule = "another T or W";
+    let k1 = brisk_kappa_one();
+    let shorter = |faults: &[Fault], budget| changing(&longer(&k1), &k1, faults, budget);
+    let (wider, narrow) = layer1::wider_and_narrow(&k1);
+    vec![
+        case(
+            Mutant::ShorterTtlAtOnce,
+            rule,
+            Property::TakenIsDead,
+            shorter(&[Fault::PauseLrm], 1),
+        ),
+        case(
+            Mutant::ShorterTtlUncapped,
+            rule,
+            Property::WatchdogGuards,
+            shorter(&[Fault::PauseLrm], 1),
+        ),
+        case(
+            Mutant::TakeoverShortens,
+            rule,
+            Property::WatchdogGuards,
+            shorter(&[Fault::CrashLrm], 1),
+        ),
+        case(
+            Mutant::ResetTimeAtOnce,
+            rule,
+            Property::WatchdogGuards,
+            changing(&wider, &narrow, &[Fault::PauseMux], 1),
+        ),
+    ]
+}
+
+fn multiplexer() -> Vec<Case> {
+    let rule = "authority and multiplexer";
+    let (k1, k3) = (brisk_kappa_one(), brisk_kappa_three());
+    let mut terminated = holder(&k1, &[], 0);
+    terminated.admin = vec![Admin::TerminateMux];
+    terminated.admin_budget = 1;
+    let dead = Property::TakenIsDead;
+    let guards = Property::WatchdogGuards;
+    let pause = [Fault::PauseLrm];
+    let shorter = changing(&longer(&k1), &k1, &[Fault::CrashLrm], 1);
+    vec![
+        case(Mutant::RelativeFeeding, rule, dead, relative_feeding()),
+        case(Mutant::MarginOfOneReset, rule, dead, slow_device()),
+        case(
+            Mutant::MarginWithoutTrail,
+            rule,
+            dead,
+            holder(&k1, &pause, 1),
+        ),
+        case(
+            Mutant::MarginWithoutHostStop,
+            rule,
+            dead,
+            layer1::host_stop_setup(&k1),
+        ),
+        case(Mutant::PingPastDeadline, rule, dead, holder(&k3, &pause, 1)),
+        case(
+            Mutant::ClosePastDeadline,
+            rule,
+            dead,
+            holder(&k3, &pause, 1),
+        ),
+        case(
+            Mutant::VanishedForgotten,
+            rule,
+            guards,
+            holder(&k1, &[Fault::CrashLrm], 1),
+        ),
+        case(
+            Mutant::AttachExtends,
+            rule,
+            guards,
+            holder(&k1, &[Fault::CrashLrm, Fault::Isolate], 2),
+        ),
+        case(
+            Mutant::DisarmAny,
+            rule,
+            guards,
+            served(&[Fault::CrashLrm], 1, &[Admin::Want], 2),
+        ),
+        case(Mutant::OlderExtends, rule, guards, shorter),
+        case(
+            Mutant::KillTimerLate,
+            rule,
+            Property::MachineInvariants,
+            holder(&k1, &[], 0),
+        ),
+        case(Mutant::TerminateArmed, rule, guards, terminated),
+        case(
+            Mutant::MarkerIgnored,
+            rule,
+            dead,
+            holder(&k1, &[Fault::PauseLrm, Fault::CrashMux], 2),
+        ),
+    ]
+}
+
+/// The reference's 120 s, 60 s and 10 s in ticks of 5 s; its LRM renews and feeds every 10 s.
+fn relative_feeding() -> Setup {
+    let timing = Timing {
+        lock_ttl: Span(24),
+        io_trail: Span(0),
+        ..brisk_kappa_three()
+    };
+    holder(&timing, &[Fault::PauseLrm, Fault::Isolate], 2)
+}
+
+/// A device slow enough that a late ping alone is too much for a margin of one reset.
+fn slow_device() -> Setup {
+    let timing = Timing {
+        watchdog: Span(4),
+        reset_max: Span(4),
+        io_trail: Span(0),
+        ..brisk_kappa_three()
+    };
+    holder(&timing, &[Fault::PauseLrm, Fault::PauseMux], 2)
+}
+
+fn free_locks() -> Vec<Case> {
+    let rule = "a free lock proves nothing";
+    let restart = |faults: &[Fault], budget| served(faults, budget, &[Admin::RestartLrm], 1);
+    let (dead, authority) = (Property::TakenIsDead, Property::RunNeedsAuthority);
+    let (guards, recovered) = (Property::WatchdogGuards, Property::UnguardedNeverRecovered);
+    let crash = [Fault::CrashLrm];
+    let mut moving = layer2::pair(&brisk_kappa_one(), &crash, 1);
+    moving.admin.push(Admin::RestartLrm);
+    moving.admin_budget = 1;
+    vec![
+        case(Mutant::FrozenIsDead, rule, dead, restart(&[], 0)),
+        case(Mutant::UnguardedIsDead, rule, recovered, restart(&crash, 1)),
+        case(
+            Mutant::DisarmBeforeRelease,
+            rule,
+            guards,
+            restart(&[Fault::Delay], 1),
+        ),
+        case(
+            Mutant::ReleaseForgetsRunning,
+            rule,
+            authority,
+            restart(&[], 0),
+        ),
+        case(Mutant::ReturnGuarded, rule, dead, restart(&crash, 1)),
+        case(Mutant::ReturnForgetsList, rule, authority, restart(&[], 0)),
+        case(
+            Mutant::GuardingIgnored,
+            rule,
+            guards,
+            restart(&[Fault::Delay, Fault::Isolate], 2),
+        ),
+        case(Mutant::AdoptUnarmed, rule, guards, restart(&[], 0)),
+        case(Mutant::MoveUnguarded, rule, recovered, moving),
+    ]
+}
+
+fn services() -> Vec<Case> {
+    let rule = "starting, stopping, releasing";
+    let k1 = brisk_kappa_one();
+    let guards = Property::WatchdogGuards;
+    let authority = Property::RunNeedsAuthority;
+    let want = |faults: &[Fault], budget| served(faults, budget, &[Admin::Want], 1);
+    let mut cut = layer1::holder(&k1, &[Fault::Isolate], 1);
+    cut.never_resets = true;
+    let mut short = cut.clone();
+    short.outage_max = Some(k1.outage.0);
+    vec![
+        case(Mutant::StartUnarmed, rule, guards, holder(&k1, &[], 0)),
+        case(
+            Mutant::StaleView,
+            rule,
+            Property::StartAfterGrantRead,
+            layer2::pair(&k1, &[Fault::Isolate], 1),
+        ),
+        case(
+            Mutant::WorkersNotReaped,
+            rule,
+            Property::AtMostOnce,
+            served(&[Fault::CrashLrm], 1, &[], 0),
+        ),
+        case(
+            Mutant::AnyWorkerAnswers,
+            rule,
+            Property::AtMostOnce,
+            served(&[Fault::CrashLrm], 1, &[Admin::Want], 2),
+        ),
+        case(
+            Mutant::NoIntent,
+            rule,
+            Property::AtMostOnce,
+            served(&[], 0, &[], 0),
+        ),
+        case(
+            Mutant::FailedStopIsStopped,
+            rule,
+            authority,
+            want(&[Fault::AgentFails], 1),
+        ),
+        case(
+            Mutant::ReleaseDespiteWorker,
+            rule,
+            authority,
+            want(&[Fault::AgentHangs], 1),
+        ),
+        case(
+            Mutant::DisarmRunning,
+            rule,
+            guards,
+            holder(&k1, &[Fault::Isolate], 1),
+        ),
+        case(
+            Mutant::LossStopsNothing,
+            rule,
+            Property::NoNeedlessReset,
+            cut,
+        ),
+        case(
+            Mutant::StopAtFirstTimeout,
+            rule,
+            Property::OutageTolerated,
+            short,
+        ),
+    ]
+}

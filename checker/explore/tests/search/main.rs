@@ -1,0 +1,7 @@
+//! The search engine against models whose state spaces are known.
+
+mod endless;
+mod lease;
+mod random;
+mod toys;
+mod verdicts;
