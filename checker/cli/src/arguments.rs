@@ -1,0 +1,278 @@
+//! What can be asked on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use lockstep_explore::configuration::Tier;
+use lockstep_model::config::{Field, Kappa, Profile};
+use lockstep_model::time::Span;
+
+use crate::amount;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was explored, and is as it must be
+  1  something isn't: a property that must hold fails, one that must fail
+     doesn't, a mutant survives, a file doesn't replay as it says
+  2  bad input: an unknown name, a contradictory timing, a broken file
+  3  a limit was reached first, so nothing is known
+  4  an error inside the checker
+
+Colours are for terminals only; NO_COLOR=1 turns them off.";
+
+/// Checks that Lockstep never runs a service twice.
+///
+/// Explores everything that can happen in small clusters, with every fault at every moment, and
+/// shows step by step how a property breaks if it does.
+#[derive(Debug, Parser)]
+#[command(name = "ha-checker", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+    Mutants(Mutants),
+    Timing(Box<Timing>),
+    Replay(Replay),
+}
+
+/// Explore configurations, and say for each whether what must come out does.
+///
+/// A configuration is a small cluster with the faults that may happen in it. In most of them every
+/// property must hold. In the others a rule or an assumption is broken on purpose and a property
+/// must fail: the row then says `violates single-instance, as it must`, which is a success. Named
+/// with --config, such a configuration shows its counterexample as a time line.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ha-checker check                       what has to pass on every change
+  ha-checker check --list                what there is
+  ha-checker check --config l1/k1/power  one of them
+  ha-checker check --config reference/   all whose names begin so
+
+Exit codes: 0 all explored and as expected, 1 violated (or not violated where
+it must be), 2 bad input, 3 a limit was reached first, 4 internal error.")]
+pub(crate) struct Check {
+    /// Which configurations: quick on every change, full before a release (includes quick)
+    #[arg(long, value_enum, default_value_t = TierName::Quick, conflicts_with = "config")]
+    pub(crate) tier: TierName,
+    /// These instead, whatever their tier; a name that ends in / stands for all below it
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) config: Vec<String>,
+    /// Only list them: name, tier, what must come out, what it is about
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// One JSON document on standard output, with traces as actions
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The most time for the whole run: 300ms, 90s, 10min, 2h
+    #[arg(long, value_name = "DURATION", value_parser = amount::span)]
+    pub(crate) time: Option<Span>,
+    /// The most memory for any one search's tables and queue: 500MB, 4GiB
+    #[arg(long, value_name = "SIZE", value_parser = amount::size)]
+    pub(crate) memory: Option<u64>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+    /// Write every counterexample found into this directory, made if it isn't there
+    #[arg(long, value_name = "DIR", conflicts_with = "list")]
+    pub(crate) counterexample: Option<PathBuf>,
+}
+
+/// How many threads.
+#[derive(Debug, Args)]
+pub(crate) struct Threads {
+    /// Threads of a search, up to 64 [default: the cores, at most 2]; results don't depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: Option<u16>,
+}
+
+/// Break each rule on purpose, and see that the property declared for it fails.
+///
+/// A rule that can be broken without anything failing is not needed or not checked. Each mutant
+/// runs with its declared property alone; the table also says which property fails first when all
+/// are judged.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 every mutant was killed, 1 one survives, 2 bad input, 4 internal
+error.")]
+pub(crate) struct Mutants {
+    /// Only these
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// Only list them: name, rule, configuration, declared property
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
+
+/// Say what follows from the numbers of a timing, and whether they contradict each other.
+///
+/// Begins with a profile's numbers; each option replaces one of them. Spans have units: 300ms,
+/// 1.5s, 2min. The certificate says when services are stopped, when the watchdog resets a node at
+/// the latest, when another node may take over at the earliest, and what lies between.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ha-checker timing --profile fast
+  ha-checker timing --lease 12s --outage 3s
+
+Exit codes: 0 accepted, 2 contradictory (one line for each broken inequality),
+4 internal error.")]
+pub(crate) struct Timing {
+    /// Where to begin
+    #[arg(long, value_enum, default_value_t = ProfileName::Default, value_name = "PROFILE")]
+    pub(crate) profile: ProfileName,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// κ: 1 if a kernel timer kills the multiplexer at its deadline, else 3
+    #[arg(long, value_enum, value_name = "1|3")]
+    pub(crate) kappa: Option<KappaName>,
+    #[command(flatten)]
+    pub(crate) numbers: Numbers,
+}
+
+macro_rules! numbers {
+    ($($(#[doc = $doc:literal])* $name:ident: $field:ident,)*) => {
+        /// The numbers of a timing that may be replaced.
+        #[derive(Debug, Default, Args)]
+        #[command(next_help_heading = "Numbers")]
+        pub(crate) struct Numbers {
+            $($(#[doc = $doc])*
+            #[arg(long, value_name = "SPAN", value_parser = amount::span)]
+            $name: Option<Span>,)*
+            /// ρ: the most that a clock's rate is off, in parts per million
+            #[arg(long, value_name = "PPM")]
+            drift: Option<u32>,
+        }
+
+        impl Numbers {
+            /// What was given, W before W′: W takes W′ along where that isn't given too.
+            pub(crate) fn given(&self) -> impl Iterator<Item = (Field, u64)> + use<> {
+                let spans = [$((Field::$field, self.$name.map(|span| span.0)),)*];
+                let drift = (Field::Drift, self.drift.map(u64::from));
+                let all = spans.into_iter().chain([drift]);
+                all.filter_map(|(field, value)| Some((field, value?)))
+            }
+        }
+    };
+}
+
+numbers! {
+    /// T: a lock may be taken when it was silent for so long
+    lease: LockTtl,
+    /// W: the time-out asked of the watchdog's device
+    watchdog: Watchdog,
+    /// W′: the longest time from a ping to the reset [default: follows W]
+    reset_max: ResetMax,
+    /// p: how often the device is pinged
+    ping: Ping,
+    /// How late the multiplexer may be scheduled
+    scheduling_delay: SchedulingDelay,
+    /// r: how often a lock is renewed
+    renewal: Renewal,
+    /// q: the store outage that stops and resets nothing
+    outage: Outage,
+    /// τ: after which a store request counts as unanswered
+    request_timeout: RequestTimeout,
+    /// 2·RTT: one read and one write of the store
+    round_trips: RoundTrips,
+    /// g: how long stopping all services may take
+    stop_budget: StopBudget,
+    /// The last part of g, for killing
+    kill_budget: KillBudget,
+    /// δ: how long a node's I/O may trail its reset
+    io_trail: IoTrail,
+    /// δ_k: how late system calls and kernel timers may be
+    kernel_delay: KernelDelay,
+    /// h: how long a hypervisor may stop the machine
+    host_stop: HostStop,
+    /// b: how often a node without a lock shows that it is alive
+    presence: Presence,
+    /// f: how long a node must be silent before it is fenced
+    fence_delay: FenceDelay,
+    /// After which a failed job of an agent is tried again
+    retry: Retry,
+    /// How long a lock is kept with nothing to run
+    idle: Idle,
+}
+
+/// Carry out files again: counterexamples, and journals of the daemons.
+///
+/// A counterexample is shown as a time line, and its property must break at the end. A journal's
+/// inputs are fed to the same machine, which must give the effects that were written down. Which
+/// it is, the content says.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 every file replays as it says, 1 one doesn't, 2 a file can't be
+read or is broken, 4 internal error.")]
+pub(crate) struct Replay {
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only say whether they replay
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// [`Tier`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TierName {
+    Quick,
+    Full,
+}
+
+impl TierName {
+    /// Whether configurations of this tier are explored.
+    pub(crate) fn includes(self, tier: Tier) -> bool {
+        match self {
+            Self::Quick => tier == Tier::Quick,
+            Self::Full => true,
+        }
+    }
+}
+
+/// [`Profile`] on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ProfileName {
+    Fast,
+    Default,
+    Conservative,
+    Pve,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Fast => Self::Fast,
+            ProfileName::Default => Self::Default,
+            ProfileName::Conservative => Self::Conservative,
+            ProfileName::Pve => Self::Pve,
+        }
+    }
+}
+
+/// [`Kappa`] on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KappaName {
+    #[value(name = "1")]
+    One,
+    #[value(name = "3")]
+    Three,
+}
+
+impl From<KappaName> for Kappa {
+    fn from(name: KappaName) -> Self {
+        match name {
+            KappaName::One => Self::One,
+            KappaName::Three => Self::Three,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `ha-checker check`: explores configurations.
+
+mod document;
+mod outcome;
+mod table;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use lockstep_explore::configuration::{self, Configuration, Expectation};
+use lockstep_explore::counterexample::Counterexample;
+use lockstep_explore::search::{Limits, Options};
+use lockstep_explore::timeline::{self, Story};
+use lockstep_world::property::Property;
+
+use crate::amount;
+use crate::arguments::{Check, Threads};
+use crate::failure::{End, Failure};
+use crate::screen::Screen;
+use document::Document;
+use outcome::Outcome;
+use table::Table;
+
+/// Explores what was asked for.
+pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
+    let chosen = choose(asked)?;
+    if asked.list {
+        return list(asked, &chosen, screen);
+    }
+    if let Some(directory) = &asked.counterexample {
+        fs::create_dir_all(directory).map_err(|error| {
+            Failure::input(format!("failed to make {}: {error}", directory.display()))
+        })?;
+    }
+    let table = Table::new(&chosen, screen.width());
+    if !asked.json {
+        screen.line(&table.heading())?;
+    }
+    let outcomes = explore(asked, &chosen, &table, screen)?;
+    let end = outcomes
+        .iter()
+        .fold(End::AsExpected, |end, outcome| end.and(outcome.end()));
+    if asked.json {
+        screen.json(&Document::of(&outcomes, end))?;
+        return Ok(end);
+    }
+    screen.line(&table::summary(&outcomes))?;
+    for outcome in &outcomes {
+        // What must fail is shown if somebody asked for it by name.
+        let named = asked.config.contains(&outcome.configuration.name);
+        if named || outcome.end() != End::AsExpected {
+            show(outcome, screen)?;
+        }
+    }
+    Ok(end)
+}
+
+/// The options of a search, without limits.
+pub(crate) fn options(threads: &Threads) -> Options {
+    let mut options = Options::default();
+    if let Some(threads) = threads.threads {
+        options.threads = threads.into();
+    }
+    options
+}
+
+fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
+    let all = configuration::all();
+    if asked.config.is_empty() {
+        let tier = |one: &Configuration| asked.list || asked.tier.includes(one.tier);
+        return Ok(all.into_iter().filter(tier).collect());
+    }
+    let meant = |wanted: &str, name: &str| match wanted.strip_suffix('/') {
+        Some(_) => name.starts_with(wanted),
+        None => name == wanted,
+    };
+    let unknown: Vec<String> = asked
+        .config
+        .iter()
+        .filter(|wanted| !all.iter().any(|one| meant(wanted, &one.name)))
+        .map(|wanted| unknown_name("configuration", wanted, all.iter().map(|one| &*one.name)))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Failure::Input(unknown));
+    }
+    let wanted = |one: &Configuration| asked.config.iter().any(|name| meant(name, &one.name));
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// Says that there is no such name, and what it might have been.
+pub(crate) fn unknown_name<'a>(
+    kind: &str,
+    wanted: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> String {
+    let common = |name: &str| {
+        let pairs = name.bytes().zip(wanted.bytes());
+        pairs.take_while(|(left, right)| left == right).count()
+    };
+    let nearest = names.max_by_key(|name| (common(name), usize::MAX - name.len()));
+    let hint = match nearest {
+        Some(name) if common(name) > 2 => format!("did you mean '{name}'? "),
+        Some(_) | None => String::new(),
+    };
+    format!("no {kind} is called '{wanted}'; {hint}--list shows all")
+}
+
+fn list(asked: &Check, chosen: &[Configuration], screen: &mut Screen) -> Result<End, Failure> {
+    if asked.json {
+        screen.json(&document::list(chosen))?;
+        return Ok(End::AsExpected);
+    }
+    for line in table::list(chosen, screen.width()) {
+        screen.line(&line)?;
+    }
+    Ok(End::AsExpected)
+}
+
+fn explore(
+    asked: &Check,
+    chosen: &[Configuration],
+    table: &Table,
+    screen: &mut Screen,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut outcomes = Vec::new();
+    let mut spent = 0.0;
+    let ticker = screen.begin_progress();
+    let options = options(&asked.threads);
+    for (index, configuration) in chosen.iter().enumerate() {
+        let left = asked.time.map(|time| time.0 as f64 / 1000.0 - spent);
+        let mut outcome = if left.is_some_and(|left| left <= 0.0) {
+            Outcome::skipped(configuration)
+        } else {
+            let options = Options {
+                limits: Limits {
+                    time: left.map(Duration::from_secs_f64),
+                    bytes: asked.memory,
+                    states: None,
+                },
+                ..options.clone()
+            };
+            let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
+            let found = configuration.explore(&options, |progress| {
+                ticker.show(|| table::progress(&place, progress));
+            });
+            spent += found.seconds;
+            Outcome::of(configuration, found)
+        };
+        if let (Some(directory), Some(counterexample)) =
+            (&asked.counterexample, outcome.counterexample())
+        {
+            outcome.file = Some(write(directory, &counterexample)?);
+        }
+        if !asked.json {
+            let text = table.row(&outcome, &screen.painter());
+            screen.text(&text)?;
+        }
+        outcomes.push(outcome);
+    }
+    screen.end_progress();
+    Ok(outcomes)
+}
+
+fn write(directory: &Path, counterexample: &Counterexample) -> Result<String, Failure> {
+    let path = directory.join(counterexample.file_name());
+    fs::write(&path, counterexample.to_json()?)
+        .map_err(|error| Failure::input(format!("failed to write {}: {error}", path.display())))?;
+    Ok(path.display().to_string())
+}
+
+/// Shows the way to what was found, if there is one.
+fn show(outcome: &Outcome, screen: &mut Screen) -> Result<(), Failure> {
+    let Some(trace) = &outcome.trace else {
+        return Ok(());
+    };
+    let configuration = &outcome.configuration;
+    let heading = match trace.property {
+        Some(property) => heading(configuration, property, trace.actions.len()),
+        None => format!("{}: the way to what went wrong", configuration.name),
+    };
+    screen.line("")?;
+    screen.line(&heading)?;
+    screen.line(&format!("  {}", configuration.about))?;
+    match Story::of(&configuration.setup, &trace.actions) {
+        Ok(story) => screen.text(&timeline::layout(&story, screen.width(), &screen.painter()))?,
+        Err(impossible) => {
+            return Err(Failure::Bug(format!(
+                "the trace of {} can't be carried out again from step {}",
+                configuration.name,
+                impossible.step + 1
+            )));
+        }
+    }
+    if let Some(file) = &outcome.file {
+        screen.line(&format!("written to {file}"))?;
+    }
+    Ok(())
+}
+
+fn heading(configuration: &Configuration, property: Property, steps: usize) -> String {
+    let must = match configuration.expectation {
+        Expectation::Holds => ", and must not",
+        Expectation::RuleBroken(_) | Expectation::AssumptionBroken(_) => ", as it must",
+    };
+    format!(
+        "{} violates {}{must}: a shortest way, {} steps",
+        configuration.name,
+        property.name(),
+        amount::grouped(steps as u64)
+    )
+}

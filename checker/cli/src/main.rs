@@ -1,0 +1,51 @@
+//! `ha-checker`: whether the rules of the protocol hold, on the command line.
+//!
+//! It chooses configurations, hands them to `lockstep-explore`, and shows what comes out: tables,
+//! time lines, JSON, exit codes. It decides nothing about the protocol and nothing about a verdict.
+//!
+//! Start reading with `arguments` (what can be asked), then `failure` (how it can end), then the
+//! command that interests you: `check`, `mutants`, `timing`, `replay`.
+
+mod amount;
+mod arguments;
+mod check;
+mod failure;
+mod mutants;
+mod replay;
+mod screen;
+mod timing;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use failure::{End, Failure};
+use screen::Screen;
+
+/// Half of a search's time goes into allocating states.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = catch_unwind(move || {
+        let mut screen = Screen::new();
+        let ended = run(arguments, &mut screen);
+        let flushed = screen.flush().map_err(Failure::from);
+        let ended = ended.and_then(|end| flushed.map(|()| end));
+        ended.unwrap_or_else(|failure| screen.fail(&failure))
+    });
+    // The panic's message is on stderr already.
+    ExitCode::from(ended.unwrap_or(End::Internal))
+}
+
+fn run(arguments: Arguments, screen: &mut Screen) -> Result<End, Failure> {
+    match arguments.command {
+        Command::Check(check) => check::run(&check, screen),
+        Command::Mutants(mutants) => mutants::run(&mutants, screen),
+        Command::Timing(timing) => timing::run(&timing, screen),
+        Command::Replay(replay) => replay::run(&replay, screen),
+    }
+}

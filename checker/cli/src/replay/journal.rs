@@ -1,0 +1,94 @@
+//! Journals of the daemons.
+
+use std::io::BufRead;
+
+use lockstep_explore::counterexample::action_text;
+use lockstep_model::config::Config;
+use lockstep_model::journal::{self, Difference, Entry, FORMAT, Header, Kind};
+
+use super::Trouble;
+use super::lines::Lines;
+use crate::amount;
+
+/// Feeds a journal's inputs to its machine and compares the effects. Says in a sentence what it
+/// was.
+pub(super) fn replay<R: BufRead>(first: &str, lines: &mut Lines<R>) -> Result<String, Trouble> {
+    let header: Header = serde_json::from_str(first)
+        .map_err(|error| Trouble::broken(1, format!("no journal's header: {error}")))?;
+    let config = &header.config;
+    if let Err(broken) = Config::new(config.timing().clone(), config.services.clone()) {
+        let first = broken.first().map(ToString::to_string).unwrap_or_default();
+        let message = format!("no daemon runs on this timing: {first}");
+        return Err(Trouble::broken(1, message));
+    }
+    let mut trouble = None;
+    let entries = std::iter::from_fn(|| match entry(lines) {
+        Ok(entry) => entry,
+        Err(found) => {
+            trouble = Some(found);
+            None
+        }
+    });
+    let replayed = journal::replay(&header, entries);
+    if let Some(trouble) = trouble {
+        return Err(trouble);
+    }
+    let steps = replayed.map_err(|difference| differs(&header, &difference))?;
+    let torn = if lines.is_torn() {
+        "; its torn last line is left out"
+    } else {
+        ""
+    };
+    let machine = machine(&header.machine);
+    Ok(format!(
+        "the journal of {machine} replays, {} steps{torn}",
+        amount::grouped(steps)
+    ))
+}
+
+fn entry<R: BufRead>(lines: &mut Lines<R>) -> Result<Option<Entry>, Trouble> {
+    let Some(line) = lines.next_line()? else {
+        return Ok(None);
+    };
+    let parsed = serde_json::from_str(&line);
+    parsed.map(Some).map_err(|error| {
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default();
+        Trouble::broken(lines.number(), format!("no step of a machine: {message}"))
+    })
+}
+
+fn machine(kind: &Kind) -> String {
+    match kind {
+        Kind::Lrm(me) => format!("the LRM of {}", me.node),
+        Kind::Multiplexer(_) => "a multiplexer".into(),
+        Kind::Contender { lock, me } => format!("{}'s contender for the lock of {lock}", me.node),
+    }
+}
+
+/// The header is line 1, the first entry line 2.
+fn differs(header: &Header, difference: &Difference) -> Trouble {
+    match difference {
+        Difference::Format { found } => {
+            Trouble::broken(1, format!("a journal of format {found}, expected {FORMAT}"))
+        }
+        Difference::OtherMachine { entry } => {
+            let machine = machine(&header.machine);
+            Trouble::broken(
+                entry + 1,
+                format!("a step of another machine, expected {machine}'s"),
+            )
+        }
+        Difference::Backwards { entry } => Trouble::differs(entry + 1, "time goes backwards"),
+        Difference::Effects { entry, expected } => Trouble::differs(
+            entry + 1,
+            format!(
+                "other effects than the machine gives, which are: {}",
+                action_text(expected)
+            ),
+        ),
+        Difference::Violation { entry, violation } => {
+            Trouble::differs(entry + 1, format!("an invariant doesn't hold: {violation}"))
+        }
+    }
+}

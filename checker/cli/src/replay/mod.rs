@@ -1,0 +1,220 @@
+//! `ha-checker replay`: counterexamples and journals, carried out again.
+//!
+//! Which of the two a file is, the field `format` of its first document says: a counterexample has
+//! a name there, a journal's header a number.
+
+mod journal;
+mod lines;
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::panic;
+use std::path::Path;
+
+use lockstep_explore::counterexample::{
+    ACTIONS_MAX, BYTES_MAX, Counterexample, Malformed, Replay as Replayed, action_text,
+    mutant_names,
+};
+use lockstep_explore::timeline;
+use serde::Deserialize;
+
+use crate::amount;
+use crate::arguments::Replay;
+use crate::failure::{End, Failure};
+use crate::screen::Screen;
+use lines::Lines;
+
+/// Why a file is not carried out again, or not as it says: the place in it and what is wrong.
+pub(crate) struct Trouble {
+    /// The line, from 1; 0 where it is about the whole.
+    line: u64,
+    message: String,
+    end: End,
+}
+
+impl Trouble {
+    /// The file is broken.
+    fn broken(line: u64, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            line,
+            message,
+            end: End::Usage,
+        }
+    }
+
+    /// The file is whole, but what it says doesn't happen.
+    fn differs(line: u64, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            line,
+            message,
+            end: End::Violated,
+        }
+    }
+}
+
+impl From<Malformed> for Trouble {
+    fn from(malformed: Malformed) -> Self {
+        Self::broken(malformed.line as u64, malformed.message)
+    }
+}
+
+/// Carries out every file again.
+pub(crate) fn run(asked: &Replay, screen: &mut Screen) -> Result<End, Failure> {
+    let mut end = End::AsExpected;
+    for path in &asked.files {
+        let name = path.display().to_string();
+        match quietly(|| one(path)) {
+            Ok(Again {
+                headline,
+                story,
+                as_stated,
+            }) => {
+                screen.line(&format!("{name}: {headline}"))?;
+                if let Some(story) = story.filter(|_| !asked.quiet) {
+                    let text = timeline::layout(&story, screen.width(), &screen.painter());
+                    screen.text(&text)?;
+                }
+                if !as_stated {
+                    end = end.and(End::Violated);
+                }
+            }
+            Err(trouble) => {
+                screen.flush()?;
+                screen.complain(&match trouble.line {
+                    0 => format!("{name}: {}", trouble.message),
+                    line => format!("{name}:{line}: {}", trouble.message),
+                });
+                end = end.and(trouble.end);
+            }
+        }
+    }
+    Ok(end)
+}
+
+/// A file that could be carried out again.
+struct Again {
+    headline: String,
+    story: Option<timeline::Story>,
+    as_stated: bool,
+}
+
+/// What a file's first document says of it.
+#[derive(Deserialize)]
+struct Probe {
+    format: Kind,
+}
+
+/// What the field `format` can be.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kind {
+    Journal(#[expect(dead_code, reason = "only its type matters")] u32),
+    Counterexample(#[expect(dead_code, reason = "only its type matters")] String),
+}
+
+fn one(path: &Path) -> Result<Again, Trouble> {
+    let cannot = |error: std::io::Error| Trouble::broken(0, format!("failed to read: {error}"));
+    let file = File::open(path).map_err(cannot)?;
+    if file.metadata().map_err(cannot)?.is_dir() {
+        return Err(Trouble::broken(0, "a directory, expected a file"));
+    }
+    let mut lines = Lines::new(BufReader::new(file));
+    let first = lines.next_line()?.unwrap_or_default();
+    if let Ok(Probe {
+        format: Kind::Journal(_),
+    }) = serde_json::from_str(&first)
+    {
+        let headline = journal::replay(&first, &mut lines)?;
+        return Ok(Again {
+            headline,
+            story: None,
+            as_stated: true,
+        });
+    }
+    let mut text = first.into_bytes();
+    text.push(b'\n');
+    let limit = (BYTES_MAX + 1).saturating_sub(text.len()) as u64;
+    lines
+        .into_inner()
+        .take(limit)
+        .read_to_end(&mut text)
+        .map_err(cannot)?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Trouble::broken(line as u64, "not UTF-8, expected JSON")
+    })?;
+    match serde_json::from_str(&text) {
+        Ok(Probe {
+            format: Kind::Counterexample(_),
+        }) => counterexample(&text),
+        Ok(Probe {
+            format: Kind::Journal(_),
+        }) => Err(Trouble::broken(
+            1,
+            "a journal's header over several lines, expected one document a line",
+        )),
+        Err(error) if error.is_data() => Err(Trouble::broken(
+            0,
+            "neither a counterexample nor a journal: expected a field 'format' that says which",
+        )),
+        Err(_) => counterexample(&text),
+    }
+}
+
+fn counterexample(text: &str) -> Result<Again, Trouble> {
+    let example = Counterexample::from_json(text)?;
+    let property = example.property.name();
+    let name = &example.configuration.name;
+    let mutants: Vec<&str> = mutant_names(&example.mutants).collect();
+    let under = if example.mutants == example.configuration.mutants {
+        name.clone()
+    } else if mutants.is_empty() {
+        format!("{name} with every rule kept")
+    } else {
+        format!("{name} with {}", mutants.join(", "))
+    };
+    let steps = amount::grouped(example.actions.len().min(ACTIONS_MAX) as u64);
+    let again = |headline, story, as_stated| Again {
+        headline,
+        story: Some(story),
+        as_stated,
+    };
+    match example.replay() {
+        Replayed::AsStated(story) => {
+            let headline = format!("{under} violates {property} after {steps} steps, as stated");
+            Ok(again(headline, story, true))
+        }
+        Replayed::NotBroken(story) => {
+            let headline = format!("{under} DOESN'T VIOLATE {property} after {steps} steps");
+            Ok(again(headline, story, false))
+        }
+        Replayed::Impossible(impossible) => Err(Trouble::differs(
+            0,
+            format!(
+                "action {} of {steps} can't happen there: {}",
+                impossible.step + 1,
+                action_text(&impossible.action)
+            ),
+        )),
+    }
+}
+
+/// A machine that is fed what can't be has assertions. Here that is a finding about the file.
+fn quietly<T>(work: impl FnOnce() -> Result<T, Trouble> + panic::UnwindSafe) -> Result<T, Trouble> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let outcome = panic::catch_unwind(work);
+    panic::set_hook(hook);
+    outcome.unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        let message = message.replace('\n', " ");
+        Err(Trouble::differs(0, format!("a machine panics: {message}")))
+    })
+}
