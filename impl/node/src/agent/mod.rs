@@ -1,0 +1,354 @@
+//! The exec agent: a service is one command in a process group of its own.
+//!
+//! * **Started** means launched: `ha-lrm` runs itself as a [`launcher`], which puts its process id
+//!   and start time on the disk and then becomes the command. While it does, it holds a lock on a
+//!   file; so a later LRM, which has the kernel lock that died with this one, can wait for the last
+//!   launcher and then knows every service that was ever begun in this boot.
+//! * **Running** means that the group's leader, by id *and* start time, lives.
+//! * **Stopped** means that no process of the group exists. When the leader ends, the rest of its
+//!   group is killed: the service has ended. Anything else is unclear.
+//!
+//! Services outlive the LRM. What a service moves to another process group is not seen; control
+//! groups will close that gap.
+
+mod group;
+pub mod launcher;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use lockstep_model::id::{BootId, ServiceId};
+use lockstep_model::lrm::{Job, Report};
+use lockstep_model::time::{Instant, Span};
+use lockstep_watchdog::clock;
+use nix::sys::signal::Signal;
+
+use crate::state;
+use group::Group;
+
+/// How often a process that is no child is looked at.
+const POLL: Duration = Duration::from_millis(20);
+/// How long a service may take to follow SIGTERM, authority permitting: from D − kill budget on
+/// the LRM has it killed.
+const STOP_PATIENCE: Span = Span(10_000);
+/// How long the kernel may take to end killed processes before a job gives up.
+const KILL_PATIENCE: Span = Span(5_000);
+
+/// All services of a node, as one LRM process deals with them.
+#[derive(Debug)]
+pub struct Agent {
+    directory: PathBuf,
+    boot: BootId,
+    commands: BTreeMap<ServiceId, Vec<String>>,
+    services: Mutex<BTreeMap<ServiceId, Arc<Service>>>,
+}
+
+#[derive(Debug)]
+struct Service {
+    record: PathBuf,
+    launching: PathBuf,
+    boot: BootId,
+    command: Option<Vec<String>>,
+    present: Mutex<Present>,
+}
+
+#[derive(Debug, Default)]
+struct Present {
+    /// Counts kills: a job that was begun before one does nothing any more and reports nothing.
+    kills: u64,
+    /// The launcher under way, whose id will be that of the group.
+    launcher: Option<i32>,
+    /// The group whose end is reported.
+    watched: Option<Group>,
+}
+
+/// A job that was taken on, to be done in a thread of its own.
+#[derive(Debug)]
+pub struct Task {
+    service: Arc<Service>,
+    kills: u64,
+    job: Job,
+    not_after: Option<Instant>,
+}
+
+/// What became of a [`Task`]: the report, and then something to wait for the service's end with.
+#[derive(Debug)]
+pub struct Done {
+    /// What the agent says.
+    pub report: Report,
+    watch: Option<(Arc<Service>, Group)>,
+    child: Option<Child>,
+}
+
+impl Agent {
+    /// The agent that keeps its records in this directory.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be made.
+    pub fn new(
+        directory: &Path,
+        boot: BootId,
+        commands: BTreeMap<ServiceId, Vec<String>>,
+    ) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            boot,
+            commands,
+            services: Mutex::default(),
+        })
+    }
+
+    fn service(&self, id: ServiceId) -> Arc<Service> {
+        let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let service = services.entry(id).or_insert_with(|| {
+            Arc::new(Service {
+                record: self.directory.join(format!("{}.group", id.0)),
+                launching: self.directory.join(format!("{}.launching", id.0)),
+                boot: self.boot,
+                command: self.commands.get(&id).cloned(),
+                present: Mutex::default(),
+            })
+        });
+        Arc::clone(service)
+    }
+
+    /// Takes on a job.
+    #[must_use]
+    pub fn task(&self, id: ServiceId, job: Job, not_after: Option<Instant>) -> Task {
+        let service = self.service(id);
+        let kills = service.present().kills;
+        Task {
+            service,
+            kills,
+            job,
+            not_after,
+        }
+    }
+
+    /// Waits for the launchers of a dead predecessor, and kills what services that have ended
+    /// left of themselves.
+    ///
+    /// # Errors
+    ///
+    /// The directory can't be read.
+    pub fn reap(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            let number = path
+                .file_stem()
+                .and_then(|stem| stem.to_str()?.parse().ok());
+            let is_launching = path.extension().is_some_and(|one| one == "launching");
+            if let (Some(number), true) = (number, is_launching) {
+                let service = self.service(ServiceId(number));
+                service.await_launcher()?;
+                service.end_leaderless();
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills everything that belongs to these services, jobs included, and waits for their end.
+    pub fn kill(&self, ids: &[ServiceId]) {
+        let services: Vec<_> = ids.iter().map(|id| self.service(*id)).collect();
+        for service in &services {
+            service.kill();
+        }
+        let until = clock::now() + KILL_PATIENCE;
+        while services.iter().any(|one| one.look() != Report::Stopped) && clock::now() < until {
+            thread::sleep(POLL);
+        }
+    }
+}
+
+impl Task {
+    /// Does the job. `None`: the service was killed meanwhile, and nobody waits for a report.
+    #[must_use]
+    pub fn run(self) -> Option<Done> {
+        let service = &self.service;
+        let (report, child) = match self.job {
+            Job::Query => (service.query(), None),
+            Job::Stop => (service.stop(self.kills)?, None),
+            Job::Start => service.start(self.kills, self.not_after)?,
+        };
+        let mut present = service.present();
+        if present.kills != self.kills {
+            drop(present);
+            child.map(|mut child| child.wait());
+            return None;
+        }
+        let group = service.group().ok().flatten();
+        let is_new = present.watched != group;
+        let watch = group.filter(|_| is_new && report == Report::Running);
+        if watch.is_some() {
+            present.watched = watch;
+        }
+        drop(present);
+        Some(Done {
+            report,
+            watch: watch.map(|group| (self.service, group)),
+            child,
+        })
+    }
+}
+
+impl Done {
+    /// Waits until the service has ended by itself. Returns whether that is news: not if nobody
+    /// needs to wait, or the end was asked for.
+    #[must_use]
+    pub fn ended(self) -> bool {
+        if let Some(mut child) = self.child {
+            let _ = child.wait();
+        }
+        let Some((service, group)) = self.watch else {
+            return false;
+        };
+        while group.is_led() {
+            thread::sleep(POLL * 5);
+        }
+        let mut present = service.present();
+        let is_news = present.watched.take_if(|one| *one == group).is_some();
+        drop(present);
+        if is_news {
+            service.end_leaderless();
+        }
+        is_news
+    }
+}
+
+impl Service {
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The group that was last begun in this boot and not yet found stopped.
+    fn group(&self) -> io::Result<Option<Group>> {
+        state::read(&self.record, self.boot)
+    }
+
+    fn look(&self) -> Report {
+        match self.group() {
+            Ok(None) => Report::Stopped,
+            Ok(Some(group)) => group.look(),
+            Err(_) => Report::Unclear,
+        }
+    }
+
+    /// Returns when no launcher of this service exists; no other can begin meanwhile.
+    fn await_launcher(&self) -> io::Result<File> {
+        let file = File::create(&self.launching)?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn query(&self) -> Report {
+        let idle = File::create(&self.launching).is_ok_and(|file| file.try_lock().is_ok());
+        match idle {
+            true => self.look(),
+            false => Report::Unclear,
+        }
+    }
+
+    fn start(&self, kills: u64, not_after: Option<Instant>) -> Option<(Report, Option<Child>)> {
+        let unclear = Some((Report::Unclear, None));
+        let (Some(command), Ok(lock)) = (&self.command, self.await_launcher()) else {
+            return unclear;
+        };
+        match self.look() {
+            Report::Stopped => {}
+            found @ (Report::Running | Report::Unclear) => return Some((found, None)),
+        }
+        let mut present = self.present();
+        if present.kills != kills {
+            return None;
+        }
+        if not_after.is_some_and(|at| at <= clock::now()) {
+            return unclear;
+        }
+        let launched = Command::new("/proc/self/exe")
+            .arg(launcher::COMMAND)
+            .arg(&self.record)
+            .arg(format!("{:032x}", self.boot.0))
+            .args(command)
+            .stdin(Stdio::from(lock))
+            .process_group(0)
+            .spawn();
+        let Ok(child) = launched else {
+            return unclear;
+        };
+        present.launcher = i32::try_from(child.id()).ok();
+        drop(present);
+        // The launcher's own lock ends when it has become the command, or nothing.
+        let waited = self.await_launcher();
+        self.present().launcher = None;
+        match waited {
+            Ok(_) => Some((self.look(), Some(child))),
+            Err(_) => unclear,
+        }
+    }
+
+    fn stop(&self, kills: u64) -> Option<Report> {
+        let mut present = self.present();
+        if present.kills != kills {
+            return None;
+        }
+        present.watched = None;
+        drop(present);
+        let Ok(group) = self.group() else {
+            return Some(Report::Unclear);
+        };
+        let Some(group) = group else {
+            return Some(self.query());
+        };
+        for (signal, patience) in [
+            (Signal::SIGTERM, STOP_PATIENCE),
+            (Signal::SIGKILL, KILL_PATIENCE),
+        ] {
+            let until = clock::now() + patience;
+            group.signal(signal);
+            while group.is_led() && clock::now() < until {
+                thread::sleep(POLL);
+            }
+        }
+        let until = clock::now() + KILL_PATIENCE;
+        while group.look() != Report::Stopped && clock::now() < until {
+            thread::sleep(POLL);
+        }
+        let report = group.look();
+        if report == Report::Stopped && state::remove(&self.record).is_err() {
+            return Some(Report::Unclear);
+        }
+        Some(report)
+    }
+
+    fn kill(&self) {
+        let mut present = self.present();
+        present.kills += 1;
+        present.watched = None;
+        let launcher = present.launcher;
+        drop(present);
+        if let Some(id) = launcher {
+            group::kill(id);
+        }
+        if let Ok(Some(group)) = self.group() {
+            group.signal(Signal::SIGKILL);
+        }
+    }
+
+    /// The leader has ended, and with it the service: nothing of it is left behind.
+    fn end_leaderless(&self) {
+        if let Ok(Some(group)) = self.group()
+            && !group.is_led()
+        {
+            group.signal(Signal::SIGKILL);
+        }
+    }
+}

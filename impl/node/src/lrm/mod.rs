@@ -1,0 +1,299 @@
+//! The LRM as a process.
+//!
+//! One thread steps the machine. What an effect asks for is done in other threads, one for each
+//! lane to the store, one for each job of an agent, so that nothing that hangs delays another
+//! lane; what they find out comes back as inputs, however late.
+//!
+//! * The kernel lock is a lock on a file that the kernel ends with this process and with those
+//!   that it has forked but that have not become another program yet.
+//! * The intents are read once it is held: a predecessor may add to them until then.
+
+mod lanes;
+mod link;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+use lockstep_model::id::{Holder, RequestId, ServiceId};
+use lockstep_model::journal::Kind;
+use lockstep_model::lrm::{Effect, Input, Job, Leave, Lrm};
+use lockstep_model::mutation::NoMutation;
+use lockstep_model::time::{Instant, Span};
+use lockstep_store::Store;
+use lockstep_watchdog::clock::{self, Alarm};
+use signal_hook::consts::SIGUSR1;
+
+use crate::agent::Agent;
+use crate::core::{Core, say};
+use crate::error::{Error, system};
+use crate::settings::Settings;
+use crate::{cli, state};
+use lanes::Lane;
+use link::Link;
+
+/// How often the store is looked at for changes.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long to wait before something local that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Opens the store; each lane has a handle of its own, and opens it anew after an error.
+pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Store>, lockstep_store::Error> + Send + Sync>;
+
+/// A span as the standard library has it.
+pub(crate) const fn duration(span: Span) -> Duration {
+    Duration::from_millis(span.0)
+}
+
+/// What comes in from the other threads.
+enum Event {
+    Input(Input),
+    /// No predecessor lives; the lock lasts as long as the file is open.
+    Locked(File),
+    Link(link::News),
+}
+
+struct Driver {
+    core: Core<Lrm, NoMutation>,
+    settings: Settings,
+    events: Sender<Event>,
+    writes: Lane,
+    reads: Lane,
+    link: Link,
+    agent: Arc<Agent>,
+    intents: PathBuf,
+    kernel_lock: Option<File>,
+}
+
+/// Runs until a request to end is fulfilled.
+///
+/// # Errors
+///
+/// What keeps it from running.
+pub fn run(settings: Settings, opener: Opener) -> Result<(), Error> {
+    match opener() {
+        // What may pass is waited for.
+        Ok(_) | Err(lockstep_store::Error::Unavailable { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let me = settings.new_holder()?;
+    let (events, received) = mpsc::channel();
+    let mut driver = Driver::new(settings, me, &opener, events)?;
+    driver.listen(&opener)?;
+    driver.feed(Input::Started);
+    for event in received {
+        let ended = match event {
+            Event::Input(input) => driver.feed(input),
+            Event::Locked(file) => driver.on_locked(file)?,
+            Event::Link(news) => match driver.link.on(news) {
+                Ok(input) => input.is_some_and(|input| driver.feed(input)),
+                Err(error) => {
+                    let text = format!("warning: failed to {error}");
+                    driver.core.say(clock::now(), &text);
+                    false
+                }
+            },
+        };
+        if ended {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+impl Driver {
+    fn new(
+        settings: Settings,
+        me: Holder,
+        opener: &Opener,
+        events: Sender<Event>,
+    ) -> Result<Self, Error> {
+        let rings = events.clone();
+        let alarm = Alarm::new(move || rings.send(Event::Input(Input::Timer)).is_ok());
+        let alarm = system("make a timer on", "CLOCK_BOOTTIME", alarm)?;
+        let journal = settings
+            .state_dir
+            .join(format!("ha-lrm-{}.journal", me.incarnation.0));
+        let config = settings.config.clone();
+        let core = Core::new(Lrm::new(me), Kind::Lrm(me), config, &journal, alarm)?;
+        let intents = settings.state_dir.join("intents");
+        system("make", &intents, fs::create_dir_all(&intents))?;
+        let services = settings.state_dir.join("services");
+        let agent = Agent::new(&services, settings.boot, settings.services.clone());
+        let agent = Arc::new(system("make", &services, agent)?);
+        let lane = |name: &str| system("spawn", name, Lane::new(name, opener, events.clone()));
+        Ok(Self {
+            core,
+            writes: lane("writes")?,
+            reads: lane("reads")?,
+            link: Link::new(settings.boot),
+            settings,
+            events,
+            agent,
+            intents,
+            kernel_lock: None,
+        })
+    }
+
+    /// Begins to wait for all that may come.
+    fn listen(&self, opener: &Opener) -> Result<(), Error> {
+        let leaves = self.events.clone();
+        cli::on_signals(move |signal| {
+            let leave = match signal {
+                SIGUSR1 => Leave::Restart,
+                _ => Leave::Stop,
+            };
+            let _ = leaves.send(Event::Input(Input::Leave(leave)));
+        })?;
+        let lock = self.settings.state_dir.join("ha-lrm.lock");
+        let file = system("open the lock", &lock, File::create(&lock))?;
+        self.spawn("kernel-lock", move |events| {
+            if file.lock().is_ok() {
+                let _ = events.send(Event::Locked(file));
+            }
+        });
+        let reports = self.events.clone();
+        let socket = self.settings.multiplexer_socket.clone();
+        let linked =
+            link::keep_connecting(socket, move |news| reports.send(Event::Link(news)).is_ok());
+        system("spawn", "link", linked)?;
+        system("spawn", "watch", lanes::watch(opener, self.events.clone()))
+    }
+
+    fn on_locked(&mut self, file: File) -> Result<bool, Error> {
+        self.kernel_lock = Some(file);
+        let intents = system("read", &self.intents, self.read_intents())?;
+        Ok(self.feed(Input::KernelLock { intents }))
+    }
+
+    /// The services for which a start or stop was intended in this boot.
+    fn read_intents(&self) -> io::Result<Vec<ServiceId>> {
+        let mut services = BTreeSet::new();
+        for entry in fs::read_dir(&self.intents)? {
+            let path = entry?.path();
+            let Some(number) = path
+                .file_name()
+                .and_then(|name| name.to_str()?.parse().ok())
+            else {
+                continue;
+            };
+            if state::read::<Job>(&path, self.settings.boot)?.is_some() {
+                services.insert(ServiceId(number));
+            }
+        }
+        Ok(services.into_iter().collect())
+    }
+
+    /// Steps, and executes what follows. Returns whether the process ends.
+    fn feed(&mut self, input: Input) -> bool {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            for effect in self.core.step(input) {
+                match effect {
+                    Effect::Exit => return true,
+                    // Known at once, before any news of a later connection.
+                    Effect::Watchdog(request) => {
+                        next = (!self.link.tell(request)).then_some(Input::WatchdogGone);
+                    }
+                    effect @ (Effect::Write(_)
+                    | Effect::Read(_)
+                    | Effect::Reap
+                    | Effect::RecordIntent { .. }
+                    | Effect::Spawn { .. }
+                    | Effect::KillServices(_)) => self.execute(effect),
+                }
+            }
+        }
+        false
+    }
+
+    fn execute(&mut self, effect: Effect) {
+        match effect {
+            Effect::Write(_) => self.writes.order(effect),
+            Effect::Read(_) => self.reads.order(effect),
+            Effect::Reap => {
+                let agent = Arc::clone(&self.agent);
+                self.spawn("reap", move |events| {
+                    persist("reap", || agent.reap());
+                    reply(events, Input::Reaped);
+                });
+            }
+            Effect::RecordIntent { service, job } => {
+                let (path, boot) = (self.intents.join(service.0.to_string()), self.settings.boot);
+                self.spawn("intent", move |events| {
+                    persist("record an intent", || state::write(&path, boot, &job));
+                    reply(events, Input::IntentRecorded { service });
+                });
+            }
+            Effect::Spawn {
+                worker,
+                service,
+                job,
+                not_after,
+            } => self.work(worker, service, job, not_after),
+            Effect::KillServices(services) => {
+                let agent = Arc::clone(&self.agent);
+                self.spawn("kill", move |events| {
+                    agent.kill(&services);
+                    reply(events, Input::ServicesKilled);
+                });
+            }
+            // The caller's own.
+            Effect::Watchdog(_) | Effect::Exit => {}
+        }
+    }
+
+    fn work(&self, worker: RequestId, service: ServiceId, job: Job, not_after: Option<Instant>) {
+        let task = self.agent.task(service, job, not_after);
+        self.spawn("work", move |events| {
+            let Some(done) = task.run() else {
+                return;
+            };
+            let report = done.report;
+            let _ = events.send(Event::Input(Input::WorkerDone {
+                worker,
+                service,
+                job,
+                report,
+            }));
+            // Begun after the report was sent, so that the end can't be heard of before it.
+            if done.ended() {
+                reply(events, Input::ServiceEnded { service });
+            }
+        });
+    }
+
+    /// A thread for one effect. Without one the effect has no answer, which the machine bears.
+    fn spawn(&self, name: &str, work: impl FnOnce(Sender<Event>) + Send + 'static) {
+        let events = self.events.clone();
+        let spawned = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || work(events));
+        if let Err(error) = spawned {
+            say(
+                clock::now(),
+                &format!("error: failed to spawn a thread: {error}"),
+            );
+        }
+    }
+}
+
+/// Tries until it succeeds: without it nothing is begun, and nothing is given up either.
+fn persist(doing: &str, mut work: impl FnMut() -> io::Result<()>) {
+    while let Err(error) = work() {
+        let text = format!("error: failed to {doing}: {error}");
+        say(clock::now(), &text);
+        thread::sleep(AGAIN);
+    }
+}
+
+fn reply(events: Sender<Event>, input: Input) {
+    // The receiver is gone only when the process is about to end.
+    let _ = events.send(Event::Input(input));
+}
