@@ -24,15 +24,12 @@ const FILE_LINES_MAX: usize = 700;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that are longer. They may shrink, not grow; none may be added.
-const LONG_FILES: &[(&str, usize)] = &[
-    ("model/src/lock/mod.rs", 774),
-    ("model/src/watchdog/mod.rs", 897),
-];
+const LONG_FILES: &[(&str, usize)] = &[("model/src/watchdog/mod.rs", 897)];
 
 /// Functions that are longer, likewise.
 const LONG_FUNCTIONS: &[(&str, usize)] = &[
     ("checker/world/src/step.rs perform", 74),
-    ("model/src/lock/mod.rs apply", 72),
+    ("model/src/lock/learning.rs apply", 72),
 ];
 
 /// The crates of the workspace by their folders, and on which folders each may rest.
