@@ -4,8 +4,8 @@ use super::{Change, Client, Hold, Kind, Request, Seen};
 use crate::config::Config;
 use crate::id::{RequestId, Revision};
 use crate::mutation::{Mutant, Mutation};
-use crate::record::{Grant, Key, Outcome, Snapshot};
-use crate::time::Instant;
+use crate::record::{Grant, GrantState, Key, Outcome, Snapshot};
+use crate::time::{Instant, Span};
 
 impl Client {
     /// Takes in a snapshot.
@@ -132,6 +132,8 @@ impl Client {
         Some(self.unsettled.remove(index))
     }
 
+    /// Takes in a confirmed write. It is *overtaken* if younger news came before its answer: then
+    /// it tells nothing about the lock any more, and adds authority at most.
     fn apply<M: Mutation>(
         &mut self,
         config: &Config<M>,
@@ -142,14 +144,14 @@ impl Client {
         let overtaken = revision < self.known;
         self.known = self.known.max(revision);
         let expires = self.authority(config, now, request);
-        match &request.kind {
-            Kind::Take(..) | Kind::Renew(_) if overtaken && self.hold.is_none() => Change::None,
-            Kind::Take(epoch, state) => {
-                if let Some(hold) = &mut self.hold {
-                    // A read has shown the take already; its answer adds the authority.
-                    hold.expires = hold.expires.max(expires);
-                    return Change::Renewed;
-                }
+        match (&request.kind, &mut self.hold) {
+            (Kind::Take(..), Some(hold)) => {
+                // A read has shown the take already; its answer adds the authority.
+                hold.expires = hold.expires.max(expires);
+                Change::Renewed
+            }
+            (Kind::Take(..), None) if overtaken => Change::None,
+            (Kind::Take(epoch, state), None) => {
                 self.hold = Some(Hold {
                     epoch: *epoch,
                     ttl: request.ttl,
@@ -163,46 +165,49 @@ impl Client {
                 self.seen = None;
                 Change::Taken
             }
-            Kind::Renew(state) => {
-                let Some(hold) = &mut self.hold else {
-                    return Change::None;
-                };
+            (Kind::Renew(state), Some(hold)) => {
                 hold.expires = hold.expires.max(expires);
-                if overtaken {
-                    return Change::Renewed;
-                }
-                hold.beat_revision = revision;
-                if let Some(state) = state {
-                    hold.grant_revision = revision;
-                    hold.state = state.clone();
-                    hold.ttl = request.ttl;
+                if !overtaken {
+                    hold.on_renewed(state.as_ref(), request.ttl, revision);
                 }
                 Change::Renewed
             }
-            Kind::Release(_) if overtaken => Change::ReadNeeded,
-            Kind::Release(state) => {
-                let Some(hold) = self.hold.take() else {
-                    return Change::ReadNeeded;
-                };
-                let written_by = RequestId {
-                    process: self.me.incarnation,
-                    number: request.number,
-                };
-                self.seen = Some(Seen {
-                    grant_revision: revision,
-                    beat_revision: hold.beat_revision,
-                    grant: Some(Grant {
-                        holder: self.me,
-                        epoch: hold.epoch,
-                        ttl: hold.ttl,
-                        state: state.clone(),
-                        written_by,
-                    }),
-                    since: now,
-                });
-                Change::Released
+            (Kind::Renew(_), None) => Change::None,
+            (Kind::Release(_), _) if overtaken => Change::ReadNeeded,
+            (Kind::Release(state), _) => {
+                self.on_released(now, request.number, state.clone(), revision)
             }
         }
+    }
+
+    /// Takes in this process's own release: it watches the lock from now on, like any other.
+    fn on_released(
+        &mut self,
+        now: Instant,
+        number: u64,
+        state: GrantState,
+        revision: Revision,
+    ) -> Change {
+        let Some(hold) = self.hold.take() else {
+            return Change::ReadNeeded;
+        };
+        let written_by = RequestId {
+            process: self.me.incarnation,
+            number,
+        };
+        self.seen = Some(Seen {
+            grant_revision: revision,
+            beat_revision: hold.beat_revision,
+            grant: Some(Grant {
+                holder: self.me,
+                epoch: hold.epoch,
+                ttl: hold.ttl,
+                state,
+                written_by,
+            }),
+            since: now,
+        });
+        Change::Released
     }
 
     /// E for a confirmed write: from before it was sent, for the shortest T anybody may count.
@@ -227,5 +232,17 @@ impl Client {
             Some(_) | None => request.sent,
         };
         from.map(|from| from + authority)
+    }
+}
+
+impl Hold {
+    /// Takes in a confirmed renewal; with a state, it also rewrote the grant.
+    fn on_renewed(&mut self, state: Option<&GrantState>, ttl: Span, revision: Revision) {
+        self.beat_revision = revision;
+        if let Some(state) = state {
+            self.grant_revision = revision;
+            self.state = state.clone();
+            self.ttl = ttl;
+        }
     }
 }
