@@ -14,6 +14,7 @@
 
 mod duty;
 mod lanes;
+mod startup;
 mod types;
 
 use alloc::collections::BTreeMap;
@@ -25,11 +26,10 @@ use crate::config::Config;
 use crate::event::{Effects, Event, LrmState, Violation};
 use crate::id::{Holder, RequestId, Revision, ServiceId};
 use crate::lock::{self, Change};
-use crate::mutation::{Mutant, Mutation};
+use crate::mutation::Mutation;
 use crate::record::{Service, Snapshot};
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::{Visit, Visitor, visit_fields};
-use crate::watchdog::message::FromMultiplexer;
 pub use types::{Effect, Input, Job, Lane, Leave, Report};
 
 /// The LRM of one node, as one process.
@@ -160,85 +160,6 @@ impl Lrm {
                 self.proceed(config, now, effects);
             }
             Phase::Gone => {}
-        }
-    }
-
-    fn on_input_new<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        input: Input,
-        effects: &mut Effects<Effect>,
-    ) {
-        match input {
-            Input::Started if config.broken(Mutant::NoKernelLock) => self.begin(config, effects),
-            Input::KernelLock { intents } => {
-                for service in intents {
-                    self.services.insert(service, Local::unknown());
-                }
-                self.begin(config, effects);
-            }
-            Input::Leave(_) => {
-                self.phase = Phase::Gone;
-                effects.push(Effect::Exit);
-            }
-            Input::Started
-            | Input::Changed
-            | Input::Read { .. }
-            | Input::Written { .. }
-            | Input::Watchdog(_)
-            | Input::WatchdogConnected
-            | Input::WatchdogGone
-            | Input::Reaped
-            | Input::IntentRecorded { .. }
-            | Input::WorkerDone { .. }
-            | Input::ServiceEnded { .. }
-            | Input::ServicesKilled
-            | Input::Timer => {}
-        }
-    }
-
-    fn begin<M: Mutation>(&mut self, config: &Config<M>, effects: &mut Effects<Effect>) {
-        if config.broken(Mutant::WorkersNotReaped) {
-            self.serve(effects);
-            return;
-        }
-        self.phase = Phase::Reaping;
-        effects.push(Effect::Reap);
-    }
-
-    fn serve(&mut self, effects: &mut Effects<Effect>) {
-        self.phase = Phase::Serving;
-        self.reading.want();
-        self.watchdog.attach(self.lock.me().incarnation, effects);
-        self.publish(LrmState::WaitForAgentLock, effects);
-    }
-
-    fn on_input_reaping<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        now: Instant,
-        input: Input,
-        effects: &mut Effects<Effect>,
-    ) {
-        match input {
-            Input::Reaped => {
-                self.serve(effects);
-                self.proceed(config, now, effects);
-            }
-            Input::Leave(leave) => self.leaving = Some(leave),
-            Input::Started
-            | Input::KernelLock { .. }
-            | Input::Changed
-            | Input::Read { .. }
-            | Input::Written { .. }
-            | Input::Watchdog(_)
-            | Input::WatchdogConnected
-            | Input::WatchdogGone
-            | Input::IntentRecorded { .. }
-            | Input::WorkerDone { .. }
-            | Input::ServiceEnded { .. }
-            | Input::ServicesKilled
-            | Input::Timer => {}
         }
     }
 
@@ -535,9 +456,3 @@ visit_fields!(Lrm {
     services,
     idle_since
 });
-
-impl From<FromMultiplexer> for Input {
-    fn from(reply: FromMultiplexer) -> Self {
-        Self::Watchdog(reply)
-    }
-}

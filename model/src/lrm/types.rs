@@ -216,3 +216,9 @@ impl Visit for Input {
         }
     }
 }
+
+impl From<FromMultiplexer> for Input {
+    fn from(reply: FromMultiplexer) -> Self {
+        Self::Watchdog(reply)
+    }
+}
