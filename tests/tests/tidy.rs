@@ -24,7 +24,7 @@ const FILE_LINES_MAX: usize = 700;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files that are longer. They may shrink, not grow; none may be added.
-const LONG_FILES: &[(&str, usize)] = &[("model/src/watchdog/mod.rs", 897)];
+const LONG_FILES: &[(&str, usize)] = &[];
 
 /// Functions that are longer, likewise.
 const LONG_FUNCTIONS: &[(&str, usize)] = &[("checker/world/src/step.rs perform", 74)];

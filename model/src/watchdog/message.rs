@@ -143,3 +143,9 @@ impl Visit for FromMultiplexer {
         }
     }
 }
+
+impl Visit for (ClientId, ToMultiplexer) {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.1.visit(visitor);
+    }
+}
