@@ -1,6 +1,6 @@
-//! How an arm begins, moves and ends: the timer stands before any answer that promises something.
+//! How an arm begins, moves and ends. With κ = 1 the timer stands before anything is promised.
 
-use super::message::{Armed, ClientId, FromMultiplexer};
+use super::message::{ClientId, FromMultiplexer};
 use super::{Arm, Device, Effect, Multiplexer, Operation};
 use crate::config::{Config, Kappa};
 use crate::event::{Effects, Event};
@@ -27,12 +27,11 @@ impl Multiplexer {
             effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(arm.id))));
             return;
         }
-        if config.timing().kappa == Kappa::Three || config.broken(Mutant::KillTimerLate) {
+        if !timer_comes_first(config) {
             self.open_for(config, now, id, arm, effects);
             return;
         }
-        let others = self.deadline_without(config, Some(id));
-        let at = others.map_or(deadline, |others| others.min(deadline));
+        let at = self.kill_at(config, id, deadline);
         self.operation = Some(Operation::ArmTimer(id, arm));
         effects.push(Effect::SetTimer(Some(at)));
     }
@@ -48,13 +47,13 @@ impl Multiplexer {
     ) {
         match self.device {
             Device::Open { .. } => self.armed(config, id, arm, effects),
-            Device::Closed if config.deadline(arm.expires, self.reset_max(config)) <= now => {
+            Device::Closed if self.deadline_of(config, &arm) <= now => {
                 // Nothing was promised yet and the device is not open: there is nothing to end.
                 effects.say(Event::ArmRefused);
                 effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(arm.id))));
                 if self.kill_timer.is_some() {
-                    self.operation = Some(Operation::EndTimer(id, arm.id));
-                    effects.push(Effect::SetTimer(self.deadline_without(config, Some(id))));
+                    let at = self.deadline_without(config, Some(id));
+                    self.end_timer(id, arm.id, at, effects);
                 }
             }
             Device::Closed => {
@@ -90,12 +89,12 @@ impl Multiplexer {
                 effects.say(Event::DeviceRefused { asked, got });
                 effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(arm.id))));
                 let at = self.deadline_without(config, Some(id));
-                self.operation = Some(Operation::EndTimer(id, arm.id));
-                effects.push(Effect::SetTimer(at));
+                self.end_timer(id, arm.id, at, effects);
             }
         }
     }
 
+    /// The last step of arming: the promise.
     fn armed<M: Mutation>(
         &mut self,
         config: &Config<M>,
@@ -103,21 +102,12 @@ impl Multiplexer {
         arm: Arm,
         effects: &mut Effects<Effect>,
     ) {
-        let deadline = config.deadline(arm.expires, self.reset_max(config));
-        let (arm_id, expires) = (arm.id, arm.expires);
+        let armed = self.as_armed(config, &arm);
+        let deadline = armed.deadline;
         self.client(id).arm = Some(arm);
         effects.say(Event::Armed { deadline });
-        let armed = Armed {
-            arm: arm_id,
-            renewal: 0,
-            expires,
-            deadline,
-        };
         effects.push(Effect::Reply(id, FromMultiplexer::Armed(armed)));
-        if config.broken(Mutant::KillTimerLate) && config.timing().kappa == Kappa::One {
-            self.operation = Some(Operation::ResizeTimer(self.reset_max(config)));
-            effects.push(Effect::SetTimer(Some(deadline)));
-        }
+        self.set_timer_late(config, deadline, effects);
     }
 
     pub(super) fn begin_extend<M: Mutation>(
@@ -131,7 +121,7 @@ impl Multiplexer {
         let younger = self.arm_of(id).is_some_and(|arm| {
             (arm.id == new.id && arm.renewal < new.renewal) || config.broken(Mutant::OlderExtends)
         });
-        let deadline = config.deadline(new.expires, self.reset_max(config));
+        let deadline = self.deadline_of(config, &new);
         if !younger || deadline <= now {
             effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(new.id))));
             return;
@@ -140,16 +130,16 @@ impl Multiplexer {
         if let Some(arm) = &mut self.client(id).arm {
             arm.expires = arm.expires.min(new.expires);
         }
-        if config.timing().kappa == Kappa::Three || config.broken(Mutant::KillTimerLate) {
+        if !timer_comes_first(config) {
             self.extended(config, id, new, effects);
             return;
         }
-        let others = self.deadline_without(config, Some(id));
-        let at = others.map_or(deadline, |others| others.min(deadline));
+        let at = self.kill_at(config, id, deadline);
         self.operation = Some(Operation::ExtendTimer(id, new));
         effects.push(Effect::SetTimer(Some(at)));
     }
 
+    /// The last step of extending: the promise.
     pub(super) fn extended<M: Mutation>(
         &mut self,
         config: &Config<M>,
@@ -157,37 +147,34 @@ impl Multiplexer {
         new: Arm,
         effects: &mut Effects<Effect>,
     ) {
-        let deadline = config.deadline(new.expires, self.reset_max(config));
-        let armed = Armed {
-            arm: new.id,
-            renewal: new.renewal,
-            expires: new.expires,
-            deadline,
-        };
+        let armed = self.as_armed(config, &new);
+        let deadline = armed.deadline;
         if let Some(arm) = &mut self.client(id).arm {
             arm.renewal = new.renewal;
             arm.expires = new.expires;
         }
         effects.push(Effect::Reply(id, FromMultiplexer::Extended(armed)));
+        self.set_timer_late(config, deadline, effects);
+    }
+
+    /// When the kernel has to kill this process if this client's D is `deadline`: at the earliest
+    /// of all.
+    fn kill_at<M: Mutation>(&self, config: &Config<M>, id: ClientId, deadline: Instant) -> Instant {
+        let others = self.deadline_without(config, Some(id));
+        others.map_or(deadline, |others| others.min(deadline))
+    }
+
+    /// What a multiplexer would do that promises before the timer stands.
+    fn set_timer_late<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        deadline: Instant,
+        effects: &mut Effects<Effect>,
+    ) {
         if config.broken(Mutant::KillTimerLate) && config.timing().kappa == Kappa::One {
             self.operation = Some(Operation::ResizeTimer(self.reset_max(config)));
             effects.push(Effect::SetTimer(Some(deadline)));
         }
-    }
-
-    /// E as the client gave it. The reference counts from when it was fed instead.
-    pub(super) fn end<M: Mutation>(
-        &self,
-        config: &Config<M>,
-        now: Instant,
-        expires: Instant,
-    ) -> Instant {
-        if !config.broken(Mutant::RelativeFeeding) {
-            return expires;
-        }
-        let timing = config.timing();
-        // It expires once *more* than half of T has passed.
-        now + Span(timing.lock_ttl.0 / 2 + 1) + timing.margin(timing.reset_max)
     }
 
     pub(super) fn begin_disarm<M: Mutation>(
@@ -211,9 +198,8 @@ impl Multiplexer {
             }
             Some(deadline) => {
                 self.client(id).arm = None;
-                self.operation = Some(Operation::EndTimer(id, arm));
                 let at = (config.timing().kappa == Kappa::One).then_some(deadline);
-                effects.push(Effect::SetTimer(at));
+                self.end_timer(id, arm, at, effects);
             }
         }
     }
@@ -228,14 +214,30 @@ impl Multiplexer {
         };
         self.device = Device::Closed;
         self.client(id).arm = None;
-        self.clients
-            .retain(|client| client.process.is_some() || client.arm.is_some());
+        self.retain_clients();
         effects.say(Event::Disarmed);
         if config.timing().kappa == Kappa::One {
-            self.operation = Some(Operation::EndTimer(id, arm));
-            effects.push(Effect::SetTimer(None));
+            self.end_timer(id, arm, None, effects);
         } else {
             effects.push(Effect::Reply(id, FromMultiplexer::Disarmed(arm)));
         }
     }
+
+    /// The last step of disarming, or of an arming that failed: the timer stands at what other
+    /// clients need, if any.
+    fn end_timer(
+        &mut self,
+        id: ClientId,
+        arm: ArmId,
+        at: Option<Instant>,
+        effects: &mut Effects<Effect>,
+    ) {
+        self.operation = Some(Operation::EndTimer(id, arm));
+        effects.push(Effect::SetTimer(at));
+    }
+}
+
+/// Whether a promise waits for the timer to stand.
+fn timer_comes_first<M: Mutation>(config: &Config<M>) -> bool {
+    config.timing().kappa == Kappa::One && !config.broken(Mutant::KillTimerLate)
 }

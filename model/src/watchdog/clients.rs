@@ -38,18 +38,12 @@ impl Multiplexer {
         process: Incarnation,
         effects: &mut Effects<Effect>,
     ) {
-        let reset_max = self.reset_max(config);
         let client = self.client(id);
         client.process = Some(process);
         if let (Some(arm), true) = (&mut client.arm, config.broken(Mutant::AttachExtends)) {
             arm.expires = now + config.timing().authority(config.timing().lock_ttl);
         }
-        let armed = client.arm.as_ref().map(|arm| Armed {
-            arm: arm.id,
-            renewal: arm.renewal,
-            expires: arm.expires,
-            deadline: config.deadline(arm.expires, reset_max),
-        });
+        let armed = self.arm_of(id).map(|arm| self.as_armed(config, arm));
         effects.push(Effect::Reply(id, FromMultiplexer::Attached(armed)));
     }
 
@@ -60,6 +54,11 @@ impl Multiplexer {
                 effects.say(Event::ClientVanished);
             }
         }
+        self.retain_clients();
+    }
+
+    /// Forgets who is neither connected nor was promised anything.
+    pub(super) fn retain_clients(&mut self) {
         self.clients
             .retain(|client| client.process.is_some() || client.arm.is_some());
     }
@@ -81,12 +80,26 @@ impl Multiplexer {
         self.clients.iter().find(|client| client.id == id)?.process
     }
 
+    pub(super) fn is_armed(&self) -> bool {
+        self.clients.iter().any(|client| client.arm.is_some())
+    }
+
     pub(super) fn arm_of(&self, id: ClientId) -> Option<&Arm> {
         self.clients
             .iter()
             .find(|client| client.id == id)?
             .arm
             .as_ref()
+    }
+
+    /// An arm as its client is told of it.
+    pub(super) fn as_armed<M: Mutation>(&self, config: &Config<M>, arm: &Arm) -> Armed {
+        Armed {
+            arm: arm.id,
+            renewal: arm.renewal,
+            expires: arm.expires,
+            deadline: self.deadline_of(config, arm),
+        }
     }
 
     pub(super) fn client(&mut self, id: ClientId) -> &mut Client {

@@ -92,6 +92,11 @@ impl Multiplexer {
         self.phase == Phase::Expired
     }
 
+    /// D of one arm.
+    fn deadline_of<M: Mutation>(&self, config: &Config<M>, arm: &Arm) -> Instant {
+        config.deadline(arm.expires, self.reset_max(config))
+    }
+
     fn deadline_without<M: Mutation>(
         &self,
         config: &Config<M>,
@@ -208,8 +213,7 @@ impl Multiplexer {
             Input::Closed => self.on_closed(config, effects),
             Input::Resized(timeout) => self.on_resized(config, timeout),
             Input::Terminate => {
-                let armed = self.clients.iter().any(|client| client.arm.is_some());
-                if !armed && self.operation.is_none() && self.device == Device::Closed {
+                if !self.is_armed() && self.operation.is_none() && self.device == Device::Closed {
                     self.phase = Phase::Gone;
                     effects.push(Effect::Exit);
                 } else if config.broken(Mutant::TerminateArmed) {
@@ -254,7 +258,7 @@ impl Multiplexer {
     ///
     /// The first that doesn't hold.
     pub fn check<M: Mutation>(&self, config: &Config<M>) -> Result<(), Violation> {
-        let armed = self.clients.iter().any(|client| client.arm.is_some());
+        let armed = self.is_armed();
         if armed && self.device == Device::Closed {
             return Err(Violation {
                 name: "armed-is-open",

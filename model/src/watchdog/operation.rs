@@ -7,7 +7,7 @@ use super::{Arm, Device, Effect, Multiplexer};
 use crate::config::Config;
 use crate::event::Effects;
 use crate::id::ArmId;
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::time::{Instant, Span};
 use crate::visit::{Visit, Visitor};
 
@@ -60,22 +60,26 @@ impl Multiplexer {
                     renewal,
                     expires,
                 } => {
-                    let expires = self.end(config, now, expires);
-                    self.begin_extend(
-                        config,
-                        now,
-                        id,
-                        Arm {
-                            id: arm,
-                            renewal,
-                            expires,
-                        },
-                        effects,
-                    );
+                    let arm = Arm {
+                        id: arm,
+                        renewal,
+                        expires: self.end(config, now, expires),
+                    };
+                    self.begin_extend(config, now, id, arm, effects);
                 }
                 ToMultiplexer::Disarm { arm } => self.begin_disarm(config, id, arm, effects),
             }
         }
+    }
+
+    /// E as the client gave it. The reference counts from when it was fed instead.
+    fn end<M: Mutation>(&self, config: &Config<M>, now: Instant, expires: Instant) -> Instant {
+        if !config.broken(Mutant::RelativeFeeding) {
+            return expires;
+        }
+        let timing = config.timing();
+        // It expires once *more* than half of T has passed.
+        now + Span(timing.lock_ttl.0 / 2 + 1) + timing.margin(timing.reset_max)
     }
 
     pub(super) fn on_timer_set<M: Mutation>(
