@@ -205,7 +205,8 @@ fn main() {
         black_box(bench.lrm.next_wakeup(&bench.config));
         black_box(bench.lrm.check().is_ok());
         if round % 10 == 0 {
-            bench.settle(Input::Changed);
+            let snapshot = bench.snapshot.clone();
+            bench.settle(Input::Watched(snapshot));
         }
     }
     let nanoseconds = clock.elapsed().as_nanos() as f64 / bench.steps as f64;

@@ -120,6 +120,14 @@ impl Contender {
             })
     }
 
+    /// Whether the answer to this request would still be taken in.
+    #[must_use]
+    pub fn awaits(&self, request: RequestId) -> bool {
+        let mine =
+            |asked: &Option<(RequestId, Instant)>| asked.is_some_and(|(asked, _)| asked == request);
+        mine(&self.reading) || mine(&self.moving) || self.lock.awaits(request)
+    }
+
     /// Takes in what happened and says what to do.
     pub fn step<M: Mutation>(
         &mut self,
@@ -395,6 +403,19 @@ visit_fields!(Contender {
     services,
     moving
 });
+
+impl Input {
+    /// The request that this answers, if it is an answer from the store.
+    #[must_use]
+    pub const fn answers(&self) -> Option<RequestId> {
+        match self {
+            Self::Read { request, .. } | Self::Written { request, .. } => Some(*request),
+            Self::Contend | Self::Watched(_) | Self::Move { .. } | Self::LetGo | Self::Timer => {
+                None
+            }
+        }
+    }
+}
 
 impl Visit for Input {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {

@@ -15,6 +15,11 @@ use crate::time::Instant;
 pub trait Visitor {
     /// A moment on the clock of the host that the visited value lives on.
     fn instant(&mut self, _: &mut Instant) {}
+    /// A moment at which something ends or is due: it is compared with the present and with other
+    /// such moments only, so that of those that have passed none matters more than another.
+    fn deadline(&mut self, at: &mut Instant) {
+        self.instant(at);
+    }
     /// A revision; never called for [`Revision::ABSENT`].
     fn revision(&mut self, _: &mut Revision) {}
     /// A term of the lock of `lock`.
@@ -42,6 +47,26 @@ pub trait Visit {
 impl Visit for Instant {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         visitor.instant(self);
+    }
+}
+
+/// A moment at which something ends or is due, or none.
+pub trait VisitDeadline {
+    /// Shows it to the visitor.
+    fn visit_deadline<V: Visitor + ?Sized>(&mut self, visitor: &mut V);
+}
+
+impl VisitDeadline for Instant {
+    fn visit_deadline<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        visitor.deadline(self);
+    }
+}
+
+impl VisitDeadline for Option<Instant> {
+    fn visit_deadline<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        if let Some(at) = self {
+            visitor.deadline(at);
+        }
     }
 }
 
@@ -116,13 +141,13 @@ visit_by_method! {
     NodeId => node,
 }
 
-/// Implements [`Visit`] by visiting the named fields.
+/// Implements [`Visit`] by visiting the named fields, after a semicolon those that are deadlines.
 macro_rules! visit_fields {
-    ($type:ty { $($field:ident),* $(,)? }) => {
+    ($type:ty { $($field:ident),* $(,)? $(; $($deadline:ident),* $(,)?)? }) => {
         impl $crate::visit::Visit for $type {
             fn visit<V: $crate::visit::Visitor + ?Sized>(&mut self, visitor: &mut V) {
-                let _ = &visitor;
                 $($crate::visit::Visit::visit(&mut self.$field, visitor);)*
+                $($($crate::visit::VisitDeadline::visit_deadline(&mut self.$deadline, visitor);)*)?
             }
         }
     };

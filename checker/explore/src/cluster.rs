@@ -16,8 +16,21 @@ pub struct Cluster {
 
 impl Cluster {
     /// Everything that can happen in this setup.
+    ///
+    /// # Panics
+    ///
+    /// If the setup is unsound: what a search of it says would mean nothing.
     #[must_use]
-    pub const fn new(setup: Setup) -> Self {
+    pub fn new(setup: Setup) -> Self {
+        if let Err(why) = setup.check() {
+            panic!("an unsound setup: {why}");
+        }
+        Self { setup }
+    }
+
+    /// As [`Cluster::new`], for a setup that may be unsound.
+    #[must_use]
+    pub const fn unchecked(setup: Setup) -> Self {
         Self { setup }
     }
 

@@ -12,11 +12,15 @@ use lockstep_model::time::Span;
 use lockstep_world::{Admin, Fault, Setup};
 
 fn explore(setup: &Setup) -> Findings {
+    explore_cluster(&Cluster::new(setup.clone()))
+}
+
+fn explore_cluster(cluster: &Cluster) -> Findings {
     let options = Options {
         stop_at: StopAt::Closure,
         ..Options::default()
     };
-    search(&Cluster::new(setup.clone()), &options, |_| ())
+    search(cluster, &options, |_| ())
 }
 
 /// What a search says, apart from how large the space is.
@@ -106,10 +110,10 @@ fn symmetric_hosts() {
 }
 
 fn with_bound(setup: &Setup, ticks: u64) -> Findings {
-    explore(&Setup {
+    explore_cluster(&Cluster::unchecked(Setup {
         rebase_bound: Span(ticks),
         ..setup.clone()
-    })
+    }))
 }
 
 /// A lock's silence is what the longest comparison is about: with a bound one below it, no
@@ -128,4 +132,20 @@ fn a_bound_below_the_largest_sum_is_caught() {
         assert_ne!(short, exact);
         assert!(!short.met.contains("taken-silent"));
     }
+}
+
+#[test]
+#[should_panic(expected = "instants that are compared are taken for equal")]
+fn a_bound_below_the_largest_sum_is_refused() {
+    let mut setup = holder(&brisk_kappa_one(), &[], Mask::NONE);
+    setup.rebase_bound = Span(setup.rebase_bound.0 - 1);
+    let _ = Cluster::new(setup);
+}
+
+#[test]
+#[should_panic(expected = "hosts are taken for alike that are not")]
+fn hosts_that_differ_are_not_symmetric() {
+    let mut setup = holder(&brisk_kappa_one(), &[], Mask::NONE);
+    setup.symmetric = vec![0, 1];
+    let _ = Cluster::new(setup);
 }

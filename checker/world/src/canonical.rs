@@ -6,20 +6,28 @@
 //! tell apart are put in the order that gives the least world.
 
 use lockstep_model::id::{BootId, Epoch, Incarnation, MachineId, NodeId, Revision, Uid};
-use lockstep_model::time::Instant;
-use lockstep_model::visit::{Visit, Visitor};
+use lockstep_model::time::{Instant, Span};
+use lockstep_model::visit::{Visit, VisitDeadline, Visitor};
 
-use crate::setup::Setup;
+use crate::setup::{Fault, Setup};
 use crate::state::{
     Delayed, FromClient, Host, IDS_PER_HOST, LockHistory, Process, Stage, Store, Worker, World,
 };
 
 /// Moves all instants back by what a clock has advanced.
-struct Shift(u64);
+struct Shift {
+    ticks: u64,
+    /// A deadline that has passed by so much that nothing still happens because of it.
+    over: Instant,
+}
 
 impl Visitor for Shift {
     fn instant(&mut self, instant: &mut Instant) {
-        instant.0 = instant.0.saturating_sub(self.0);
+        instant.0 = instant.0.saturating_sub(self.ticks);
+    }
+    fn deadline(&mut self, at: &mut Instant) {
+        self.instant(at);
+        *at = (*at).max(self.over);
     }
 }
 
@@ -158,7 +166,7 @@ impl Visit for Host {
         visitor.machine(&mut self.machine);
         self.boot.visit(visitor);
         self.next_incarnation.visit(visitor);
-        self.kill_timer.visit(visitor);
+        self.kill_timer.visit_deadline(visitor);
         self.lrms.visit(visitor);
         self.mux.visit(visitor);
         self.mux_peer.visit(visitor);
@@ -217,39 +225,61 @@ impl Visit for World {
 
 impl Host {
     /// The host's clock has advanced by `ticks`: its instants move back by as much.
-    pub fn rebase(&mut self, ticks: u64) {
-        self.visit(&mut Shift(ticks));
+    pub fn rebase(&mut self, setup: &Setup, ticks: u64) {
+        let over = World::now(setup).minus(Span(setup.physics.kernel_delay + 1));
+        self.visit(&mut Shift { ticks, over });
     }
 }
 
 impl World {
     /// Replaces this world by the representative of all that behave like it.
     pub fn canonicalize(&mut self, setup: &Setup) {
-        self.forget_the_dead();
+        self.forget_the_dead(setup);
+        if setup.reduce {
+            self.forget_the_unawaited();
+        }
         self.rename();
         if setup.symmetric.len() > 1 {
             self.least_permutation(setup);
         }
     }
 
-    /// Drops requests that can never be applied any more and answers that nobody waits for.
-    fn forget_the_dead(&mut self) {
+    /// Drops requests that can never be applied any more and answers to processes that are no more.
+    fn forget_the_dead(&mut self, setup: &Setup) {
         if self.store.delayed.is_empty() {
             return;
         }
+        // A store that forgets may be again what a request compares.
+        let rolls_back = setup.allows(Fault::Rollback);
         let delayed = std::mem::take(&mut self.store.delayed);
         let alive = |one: &Delayed| match &one.stage {
-            Stage::Sent { write, .. } => self.store.would_apply(write),
-            Stage::Written(..) | Stage::Read(..) => {
-                self.find_lrm(one.from).is_some()
-                    || self.hosts.iter().any(|host| {
-                        host.contender
-                            .as_ref()
-                            .is_some_and(|it| it.incarnation == one.from)
-                    })
-            }
+            Stage::Sent { write, .. } => rolls_back || self.store.would_apply(write),
+            Stage::Written(..) | Stage::Read(..) => self.find_process(one.from).is_some(),
         };
         self.store.delayed = delayed.iter().filter(|one| alive(one)).cloned().collect();
+    }
+
+    /// Drops answers that their process has given up: taking them in would be no more than a look
+    /// at the clock, and whatever is due wakes it anyway.
+    fn forget_the_unawaited(&mut self) {
+        for host in &mut self.hosts {
+            for lrm in &mut host.lrms {
+                let machine = &lrm.machine;
+                lrm.inbox.retain(|input| {
+                    input
+                        .answers()
+                        .is_none_or(|request| machine.awaits(request))
+                });
+            }
+            if let Some(contender) = &mut host.contender {
+                let machine = &contender.machine;
+                contender.inbox.retain(|input| {
+                    input
+                        .answers()
+                        .is_none_or(|request| machine.awaits(request))
+                });
+            }
+        }
     }
 
     fn rename(&mut self) {

@@ -1,7 +1,8 @@
 //! What a search has met: faults and antecedents by name, so that no property holds vacuously.
 
+use lockstep_model::id::NodeId;
 use lockstep_model::lrm::{self, Job};
-use lockstep_model::record::{GrantState, Key, Outcome, Record};
+use lockstep_model::record::{Grant, GrantState, Key, Outcome, Record, Write};
 
 use crate::action::{Action, Proc};
 use crate::setup::Setup;
@@ -118,7 +119,7 @@ impl World {
                 if let Some(write) = self.write_of(host, proc, effect)
                     && self.reaches_store(host)
                 {
-                    tags |= self.tags_of_write(after, host, write);
+                    tags |= self.tags_of_write(write);
                 }
                 tags |= self.tags_of_effect(setup, host, proc, effect);
             }
@@ -153,10 +154,11 @@ impl World {
             } if !self.hosts[host].workers.is_empty() => {
                 tags |= Tag::WorkerOutlived.bit();
             }
-            Action::WorkFails { host, .. }
-                if after.hosts[host].instances.contains(&Instance::Half) =>
-            {
-                tags |= Tag::HalfStarted.bit();
+            Action::WorkFails { host, .. } => {
+                let after = self.with_hosts_in_place(setup, action, after);
+                if after.hosts[host].instances.contains(&Instance::Half) {
+                    tags |= Tag::HalfStarted.bit();
+                }
             }
             Action::Work { host, worker } => {
                 tags |= job_tag(host, self.hosts[host].workers[worker].job);
@@ -234,25 +236,24 @@ impl World {
         tags
     }
 
-    fn tags_of_write(
-        &self,
-        _after: &Self,
-        host: usize,
-        write: &lockstep_model::record::Write,
-    ) -> u128 {
+    fn tags_of_write(&self, write: &Write) -> u128 {
         let mut tags = 0;
         let applies = self.store.would_apply(write);
         for put in &write.puts {
             match (put.key, &put.record) {
                 (Key::Grant(node), Record::Grant(new)) => {
                     let old = self.grant(node);
-                    let taking = old.is_none_or(|old| new.epoch > old.epoch);
+                    // Somebody else's take may have been faster, under the same epoch.
+                    let taking = old.is_none_or(|old| {
+                        new.epoch > old.epoch
+                            || (new.epoch == old.epoch && new.holder != old.holder)
+                    });
                     if !applies {
                         tags |= if taking { Tag::TakeRefused.bit() } else { 0 };
                         continue;
                     }
                     if taking {
-                        tags |= self.tags_of_take(host, node, new);
+                        tags |= self.tags_of_take(node, new);
                     } else if let Some(old) = old {
                         tags |= tags_of_change(old, new);
                     }
@@ -264,12 +265,7 @@ impl World {
         tags
     }
 
-    fn tags_of_take(
-        &self,
-        host: usize,
-        node: lockstep_model::id::NodeId,
-        new: &lockstep_model::record::Grant,
-    ) -> u128 {
+    fn tags_of_take(&self, node: NodeId, new: &Grant) -> u128 {
         let mut tags = 0;
         if let GrantState::HeldUnguarded(_) = new.state {
             tags |= match new.holder.node == node {
@@ -287,15 +283,11 @@ impl World {
             (false, true) => Tag::TakenSilent.bit(),
             (false, false) => Tag::TakenFree.bit(),
         };
-        let _ = host;
         tags
     }
 }
 
-fn tags_of_change(
-    old: &lockstep_model::record::Grant,
-    new: &lockstep_model::record::Grant,
-) -> u128 {
+fn tags_of_change(old: &Grant, new: &Grant) -> u128 {
     let mut tags = 0;
     match (&old.state, &new.state) {
         (_, GrantState::ReleasedClean) => tags |= Tag::ReleasedClean.bit(),

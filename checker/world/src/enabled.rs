@@ -161,8 +161,7 @@ impl World {
     fn add_recoveries(&self, setup: &Setup, actions: &mut Vec<Action>) {
         for (index, host) in self.hosts.iter().enumerate() {
             if !host.on {
-                let was_on = setup.hosts[index].on || self.was_switched_on(index);
-                if was_on || (setup.admin.contains(&Admin::SwitchOn)) {
+                if setup.hosts[index].on || setup.admin.contains(&Admin::SwitchOn) {
                     actions.push(Action::PowerOn { host: index });
                 }
                 continue;
@@ -196,10 +195,6 @@ impl World {
         if self.store.down {
             actions.push(Action::OutageEnds);
         }
-    }
-
-    fn was_switched_on(&self, index: usize) -> bool {
-        self.hosts[index].boot.0 % u128::from(crate::state::IDS_PER_HOST) > 1
     }
 
     fn add_people(&self, setup: &Setup, actions: &mut Vec<Action>) {
@@ -307,7 +302,9 @@ impl World {
                 Proc::Mux => (Fault::PauseMux, Fault::CrashMux),
                 Proc::Contender => (Fault::PauseContender, Fault::CrashContender),
             };
-            if setup.allows(pause) && !host.is_paused(proc) {
+            // Stopped while it has nothing to do, the multiplexer is as one stopped when it has.
+            let idle = setup.reduce && proc == Proc::Mux && !self.could_act(setup, index, proc);
+            if setup.allows(pause) && !host.is_paused(proc) && !idle {
                 actions.push(Action::Pause { host: index, proc });
             }
             if setup.allows(crash) {
@@ -385,6 +382,31 @@ impl World {
         }
     }
 
+    /// Whether a process has anything to do or to take in now.
+    fn could_act(&self, setup: &Setup, index: usize, proc: Proc) -> bool {
+        self.could_watch(index, proc) || self.could_act_unseeing(setup, index, proc)
+    }
+
+    /// Whether a process' watch has news for it that can reach it now.
+    fn could_watch(&self, index: usize, proc: Proc) -> bool {
+        self.hosts[index].is_notified(proc) && self.reaches_store(index)
+    }
+
+    /// Whether a process has anything to do or to take in now but what its watch shows.
+    fn could_act_unseeing(&self, setup: &Setup, index: usize, proc: Proc) -> bool {
+        let host = &self.hosts[index];
+        host.has_effects(proc)
+            || host.deliverable(proc).next().is_some()
+            || Self::is_due(setup, host.wakeup(setup, self.reconfigured, proc))
+    }
+
+    /// Whether what its watch shows is all that a process has to do now.
+    pub(crate) fn only_watches(&self, setup: &Setup, index: usize, proc: Proc) -> bool {
+        self.hosts[index].runs(proc)
+            && self.could_watch(index, proc)
+            && !self.could_act_unseeing(setup, index, proc)
+    }
+
     /// Whether something has to happen before time passes.
     fn is_urgent(&self, setup: &Setup) -> bool {
         if let Some(max) = setup.outage_max {
@@ -407,12 +429,7 @@ impl World {
         let process_urgent = host
             .processes()
             .filter(|proc| host.runs(*proc))
-            .any(|proc| {
-                host.has_effects(proc)
-                    || host.deliverable(proc).next().is_some()
-                    || (host.is_notified(proc) && self.reaches_store(index))
-                    || Self::is_due(setup, host.wakeup(setup, self.reconfigured, proc))
-            });
+            .any(|proc| self.could_act(setup, index, proc));
         let late = |at: Instant| Instant(at.0 + setup.physics.kernel_delay);
         process_urgent
             || host.workers.iter().any(|worker| !worker.hung)
@@ -455,7 +472,7 @@ impl Host {
         }
     }
 
-    fn has_effects(&self, proc: Proc) -> bool {
+    pub(crate) fn has_effects(&self, proc: Proc) -> bool {
         match proc {
             Proc::Lrm(index) => self
                 .lrms
@@ -572,7 +589,7 @@ const fn connection_turn(input: &lrm::Input) -> u8 {
         lrm::Input::WatchdogConnected => 3,
         lrm::Input::Started
         | lrm::Input::KernelLock { .. }
-        | lrm::Input::Changed
+        | lrm::Input::Watched(_)
         | lrm::Input::Read { .. }
         | lrm::Input::Written { .. }
         | lrm::Input::Reaped

@@ -308,8 +308,9 @@ impl World {
     pub(crate) fn watch(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Event> {
         match proc {
             Proc::Lrm(index) => {
+                let snapshot = self.store.snapshot();
                 self.hosts[host].lrms[index].notified = false;
-                self.step_lrm(setup, host, index, lrm::Input::Changed)
+                self.step_lrm(setup, host, index, lrm::Input::Watched(snapshot))
             }
             Proc::Contender => {
                 let snapshot = self.store.snapshot();

@@ -170,7 +170,7 @@ impl World {
             if let Device::Counting { elapsed, .. } = &mut host.device {
                 *elapsed += 1;
             }
-            host.rebase(advance);
+            host.rebase(setup, advance);
         }
         let bound = setup.rebase_bound.0;
         for index in 0..self.store.locks.len() {

@@ -155,13 +155,13 @@ impl World {
                     Some(Record::Beat(_) | Record::Service(_)) | None => None,
                 };
                 self.touch_lock(node, (epoch != before).then_some(revision));
-                self.notify(sender, Some(node), true);
+                self.notify(sender, Some(node));
             }
             Key::Beat(node) => {
                 self.touch_lock(node, None);
-                self.notify(sender, Some(node), false);
+                self.notify(sender, Some(node));
             }
-            Key::Service(_) => self.notify(sender, None, true),
+            Key::Service(_) => self.notify(sender, None),
         }
         let entries = &mut self.store.entries;
         let entry = Entry {
@@ -182,9 +182,9 @@ impl World {
         }
     }
 
-    /// Watches show a lock's records to whoever contends for it, and its grant and all services to
-    /// LRMs; nobody is told of his own writes.
-    fn notify(&mut self, sender: &Holder, lock: Option<NodeId>, to_lrms: bool) {
+    /// Watches show a lock's records to its node's LRM and to whoever contends for it, and all
+    /// services to everybody. Nobody is told of his own writes: their answers tell more.
+    fn notify(&mut self, sender: &Holder, lock: Option<NodeId>) {
         for host in &mut self.hosts {
             if let Some(contender) = &mut host.contender {
                 let concerned = lock.is_none_or(|lock| contender.machine.lock().lock() == lock);
@@ -192,12 +192,29 @@ impl World {
                     contender.notified = true;
                 }
             }
-            let concerned = to_lrms && lock.is_none_or(|lock| host.node == lock);
+            let concerned = lock.is_none_or(|lock| host.node == lock);
             for lrm in &mut host.lrms {
                 if concerned && lrm.incarnation != sender.incarnation {
                     lrm.notified = true;
                 }
             }
+        }
+    }
+
+    fn notify_one(&mut self, host: usize, proc: Proc) {
+        let host = &mut self.hosts[host];
+        match proc {
+            Proc::Lrm(index) => {
+                if let Some(lrm) = host.lrms.get_mut(index) {
+                    lrm.notified = true;
+                }
+            }
+            Proc::Contender => {
+                if let Some(contender) = &mut host.contender {
+                    contender.notified = true;
+                }
+            }
+            Proc::Mux => {}
         }
     }
 
@@ -226,6 +243,10 @@ impl World {
         let outcome = self.apply(setup, &sender, write);
         let stage = Stage::Written(request, outcome);
         self.store.delayed.push(Delayed { from, stage });
+        // The answer may never come.
+        if let (Some((host, proc)), Outcome::Applied(_)) = (self.find_process(from), outcome) {
+            self.notify_one(host, proc);
+        }
     }
 
     /// A delayed answer reaches its process.

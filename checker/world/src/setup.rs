@@ -198,6 +198,44 @@ impl Setup {
             .unwrap_or(Span::ZERO)
     }
 
+    /// Whether what a search of this setup says holds for what it stands for.
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it doesn't.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.rebase_bound < Self::sufficient_bound(&self.configs) {
+            return Err("instants that are compared are taken for equal");
+        }
+        let (Some(first), true) = (self.symmetric.first(), self.symmetric.len() > 1) else {
+            return Ok(());
+        };
+        let faulty = |host: &usize| self.fault_hosts.contains(host);
+        let alike = |host: &usize| {
+            let (one, other) = (&self.hosts[*first], &self.hosts[*host]);
+            one.lrm == other.lrm
+                && one.contends_for == other.contends_for
+                && one.on == other.on
+                && faulty(first) == faulty(host)
+        };
+        if !self.symmetric.iter().all(alike) {
+            return Err("hosts are taken for alike that are not");
+        }
+        let named = |host: &usize| {
+            let node = self.hosts[*host].node;
+            self.services.iter().any(|service| service.location == node)
+                || self
+                    .hosts
+                    .iter()
+                    .any(|other| other.contends_for == Some(node))
+                || self.hosts.iter().filter(|other| other.node == node).count() > 1
+        };
+        if self.symmetric.iter().any(named) {
+            return Err("hosts are taken for alike of which one is named");
+        }
+        Ok(())
+    }
+
     /// Two hosts: one that runs a service, one that contends for its lock.
     #[must_use]
     pub fn holder_and_contender(timing: &Timing, mutants: Mask) -> Self {

@@ -1,5 +1,7 @@
 //! What each action does.
 
+use std::borrow::Cow;
+
 use lockstep_model::contender;
 use lockstep_model::event::Event;
 use lockstep_model::lrm::Leave;
@@ -25,44 +27,48 @@ impl World {
         (world, events)
     }
 
-    /// A contender that only takes note of what its watch shows does so at once: nobody else sees
-    /// when within a tick that is. One that would act on it does so in any order with others.
+    /// The world after a step, with every host where it was before it: those that the setup can't
+    /// tell apart may have changed places.
+    pub(crate) fn with_hosts_in_place<'a>(
+        &self,
+        setup: &Setup,
+        action: &Action,
+        after: &'a Self,
+    ) -> Cow<'a, Self> {
+        if setup.symmetric.len() < 2 {
+            return Cow::Borrowed(after);
+        }
+        let mut world = self.clone();
+        world.perform(setup, action);
+        Cow::Owned(world)
+    }
+
+    /// A process that only takes note of what its watch shows, and has nothing else to do, does so
+    /// at once: nobody else sees when within a tick that is. One that would act on it, or that may
+    /// first do something without having seen it, does so in any order.
     fn watch_quietly(&mut self, setup: &Setup, events: &mut Vec<Event>) {
         for host in 0..self.hosts.len() {
-            let value = &self.hosts[host];
-            let sees = value
-                .contender
-                .as_ref()
-                .is_some_and(|it| it.notified && !it.paused)
-                && value.on
-                && !value.stopped
-                && self.reaches_store(host);
-            if !sees {
-                continue;
-            }
-            let before = self.hosts[host].contender.clone();
-            let seen = self.watch(setup, host, Proc::Contender);
-            let contender = &mut self.hosts[host].contender;
-            let quiet = match (&*contender, &before) {
-                (Some(after), Some(before)) => after.outbox == before.outbox,
-                (Some(_) | None, _) => false,
-            };
-            if quiet {
-                events.extend(seen);
-            } else {
-                *contender = before;
+            for proc in self.hosts[host].processes() {
+                if !self.only_watches(setup, host, proc) {
+                    continue;
+                }
+                let before = self.hosts[host].clone();
+                let seen = self.watch(setup, host, proc);
+                if self.hosts[host].has_effects(proc) {
+                    self.hosts[host] = before;
+                } else {
+                    events.extend(seen);
+                }
             }
         }
     }
 
     fn perform(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
         match *action {
-            Action::Execute { host, proc, effect } => {
-                return self.execute(setup, host, proc, effect, false);
-            }
-            Action::Deliver { host, proc, input } => return self.deliver(setup, host, proc, input),
-            Action::Watch { host, proc } => return self.watch(setup, host, proc),
-            Action::Wake { host, proc } => return self.wake(setup, host, proc),
+            Action::Execute { .. }
+            | Action::Deliver { .. }
+            | Action::Watch { .. }
+            | Action::Wake { .. } => return self.run(setup, action),
             Action::Work { host, worker } => self.work(host, worker),
             Action::Apply { delayed } => self.apply_delayed(setup, delayed),
             Action::Answer { delayed } => self.answer_delayed(delayed),
@@ -91,14 +97,8 @@ impl World {
             Action::StartLrm { host } => return self.start_lrm(setup, host),
             Action::StartMux { host } => return self.start_mux(setup, host),
             Action::StartContender { host } => self.start_contender(setup, host),
-            Action::Contend { host } => {
-                return self.step_contender(setup, host, contender::Input::Contend);
-            }
-            Action::LetGo { host } => {
-                return self.step_contender(setup, host, contender::Input::LetGo);
-            }
-            Action::Move { host, service, to } => {
-                return self.move_service(setup, host, service, to);
+            Action::Contend { .. } | Action::LetGo { .. } | Action::Move { .. } => {
+                return self.manage(setup, action);
             }
             Action::Want { .. }
             | Action::RestartLrm { .. }
@@ -128,6 +128,35 @@ impl World {
             }
         }
         Vec::new()
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller has picked out what processes do"
+    )]
+    fn run(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+        match *action {
+            Action::Execute { host, proc, effect } => {
+                self.execute(setup, host, proc, effect, false)
+            }
+            Action::Deliver { host, proc, input } => self.deliver(setup, host, proc, input),
+            Action::Watch { host, proc } => self.watch(setup, host, proc),
+            Action::Wake { host, proc } => self.wake(setup, host, proc),
+            ref other => unreachable!("{other:?} is not a process's"),
+        }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller has picked out the manager's actions"
+    )]
+    fn manage(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+        match *action {
+            Action::Contend { host } => self.step_contender(setup, host, contender::Input::Contend),
+            Action::LetGo { host } => self.step_contender(setup, host, contender::Input::LetGo),
+            Action::Move { host, service, to } => self.move_service(setup, host, service, to),
+            ref other => unreachable!("{other:?} is not the manager's"),
+        }
     }
 
     #[expect(

@@ -158,6 +158,13 @@ impl Client {
         self.seen.as_ref().map(|seen| seen.beat_revision)
     }
 
+    /// Whether the answer to this request would still be taken in.
+    #[must_use]
+    pub fn awaits(&self, request: RequestId) -> bool {
+        request.process == self.me.incarnation
+            && self.under_way().any(|one| one.number == request.number)
+    }
+
     fn under_way(&self) -> impl Iterator<Item = &Request> {
         self.pending.iter().chain(&self.unsettled)
     }

@@ -91,8 +91,8 @@ impl Visit for Kind {
 visit_fields!(Hold {
     state,
     taken,
-    expires,
     grant_revision,
-    beat_revision,
+    beat_revision;
+    expires,
     renew_at
 });

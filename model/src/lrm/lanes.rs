@@ -72,8 +72,18 @@ impl Link {
         effects.push(Effect::Watchdog(request));
     }
 
+    /// Forgets which end was refused, once another is asked for or none.
+    pub(super) fn forget_refusal(&mut self, expires: Option<Instant>) {
+        self.refused = self.refused.filter(|refused| expires == Some(*refused));
+    }
+
     /// Takes in an answer. One to a request of a predecessor changes nothing.
-    pub(super) fn on_reply(&mut self, reply: FromMultiplexer) {
+    pub(super) fn on_reply(
+        &mut self,
+        process: Incarnation,
+        reply: FromMultiplexer,
+        effects: &mut Effects<Effect>,
+    ) {
         let asked = self.pending.as_ref().map(ToMultiplexer::arm);
         let answered = match &reply {
             FromMultiplexer::Attached(_) => None,
@@ -93,7 +103,11 @@ impl Link {
             }
             FromMultiplexer::Disarmed(_) => self.armed = None,
             FromMultiplexer::Refused(_) => {
-                self.refused = pending.and_then(|request| request.expires());
+                self.refused = pending.as_ref().and_then(ToMultiplexer::expires);
+                // What is armed is not what this process thought.
+                if let Some(ToMultiplexer::Disarm { .. }) = pending {
+                    self.attach(process, effects);
+                }
             }
         }
     }
@@ -128,6 +142,11 @@ impl Reading {
 
     pub(super) const fn blocks_lock(&self) -> bool {
         self.for_lock
+    }
+
+    /// Whether the answer to this request is waited for.
+    pub(super) fn awaits(&self, request: RequestId) -> bool {
+        self.pending.is_some_and(|(pending, _)| pending == request)
     }
 
     /// Whether this is the answer that is waited for.
@@ -381,6 +400,8 @@ impl Lrm {
         now: Instant,
         effects: &mut Effects<Effect>,
     ) {
+        let expires = self.lock.hold().and_then(|hold| hold.expires);
+        self.watchdog.forget_refusal(expires);
         if !self.watchdog.connected || self.watchdog.pending.is_some() {
             return;
         }
@@ -393,7 +414,7 @@ impl Lrm {
             self.watchdog.send(ToMultiplexer::Disarm { arm }, effects);
             return;
         }
-        let Some(expires) = self.lock.hold().and_then(|hold| hold.expires) else {
+        let Some(expires) = expires else {
             return;
         };
         let timing = config.timing();
@@ -461,7 +482,7 @@ impl Visit for (RequestId, Instant) {
 
 visit_fields!(Link {
     armed,
-    pending,
+    pending;
     refused
 });
 visit_fields!(Reading { pending });

@@ -144,6 +144,12 @@ impl Lrm {
         self.view.as_ref().map(|view| view.revision)
     }
 
+    /// Whether the answer to this request would still be taken in.
+    #[must_use]
+    pub fn awaits(&self, request: RequestId) -> bool {
+        self.reading.awaits(request) || self.lock.awaits(request)
+    }
+
     /// Takes in what happened and says what to do.
     pub fn step<M: Mutation>(
         &mut self,
@@ -171,7 +177,7 @@ impl Lrm {
         effects: &mut Effects<Effect>,
     ) {
         match input {
-            Input::Changed => self.reading.want(),
+            Input::Watched(snapshot) => self.on_watch(config, now, &snapshot, effects),
             Input::Read { request, snapshot } => {
                 if self.reading.on_answer(request) {
                     self.on_snapshot(config, now, &snapshot, effects);
@@ -181,7 +187,10 @@ impl Lrm {
                 let change = self.lock.on_outcome(config, now, request, outcome);
                 self.on_change(config, change, effects);
             }
-            Input::Watchdog(reply) => self.watchdog.on_reply(reply),
+            Input::Watchdog(reply) => {
+                let process = self.lock.me().incarnation;
+                self.watchdog.on_reply(process, reply, effects);
+            }
             Input::WatchdogConnected => self.watchdog.attach(self.lock.me().incarnation, effects),
             Input::WatchdogGone => self.watchdog.lose(),
             Input::IntentRecorded { service } => {
@@ -214,7 +223,56 @@ impl Lrm {
         }
     }
 
+    /// The watch shows the lock as it was a moment ago, which is all that observing it takes. Other
+    /// news is read: a watch may lag, and a start must not.
+    fn on_watch<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        self.observe_lock(config, now, snapshot, effects);
+        self.know_services(config);
+        let is_news = self.view.as_ref().is_none_or(|view| {
+            view.revision < snapshot.revision && view.services != self.services_here(snapshot)
+        });
+        if is_news {
+            self.reading.want();
+        }
+    }
+
     fn on_snapshot<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        self.observe_lock(config, now, snapshot, effects);
+        if self
+            .view_revision()
+            .is_none_or(|known| known <= snapshot.revision)
+        {
+            self.view = Some(View {
+                revision: snapshot.revision,
+                services: self.services_here(snapshot),
+            });
+        }
+        self.know_services(config);
+    }
+
+    /// The services that belong to this node.
+    fn services_here(&self, snapshot: &Snapshot) -> Vec<(ServiceId, Service)> {
+        let here = self.lock.lock();
+        snapshot
+            .services()
+            .filter(|(_, _, service)| service.location == here)
+            .map(|(id, _, service)| (id, service.clone()))
+            .collect()
+    }
+
+    fn observe_lock<M: Mutation>(
         &mut self,
         config: &Config<M>,
         now: Instant,
@@ -230,22 +288,6 @@ impl Lrm {
             });
         }
         self.on_change(config, change, effects);
-        if self
-            .view_revision()
-            .is_none_or(|known| known <= snapshot.revision)
-        {
-            let here = self.lock.lock();
-            let services = snapshot
-                .services()
-                .filter(|(_, _, service)| service.location == here);
-            self.view = Some(View {
-                revision: snapshot.revision,
-                services: services
-                    .map(|(id, _, service)| (id, service.clone()))
-                    .collect(),
-            });
-        }
-        self.know_services(config);
     }
 
     /// Every service that belongs here, or that the grant lists as left running here, has an
@@ -447,7 +489,7 @@ impl Visit for View {
 }
 
 visit_fields!(Worker { id });
-visit_fields!(Local { worker, retry_at });
+visit_fields!(Local { worker; retry_at });
 visit_fields!(Lrm {
     lock,
     watchdog,

@@ -26,7 +26,7 @@ impl Lrm {
                 effects.push(Effect::Exit);
             }
             Input::Started
-            | Input::Changed
+            | Input::Watched(_)
             | Input::Read { .. }
             | Input::Written { .. }
             | Input::Watchdog(_)
@@ -72,7 +72,7 @@ impl Lrm {
             Input::Leave(leave) => self.leaving = Some(leave),
             Input::Started
             | Input::KernelLock { .. }
-            | Input::Changed
+            | Input::Watched(_)
             | Input::Read { .. }
             | Input::Written { .. }
             | Input::Watchdog(_)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{RequestId, ServiceId};
 use crate::record::{Outcome, Snapshot, Write};
 use crate::time::Instant;
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, VisitDeadline, Visitor};
 use crate::watchdog::message::{FromMultiplexer, ToMultiplexer};
 
 /// What a worker does with a service. Each may be repeated without harm.
@@ -52,8 +52,9 @@ pub enum Input {
         /// *after* the lock was obtained, since a living predecessor may still add to them.
         intents: Vec<ServiceId>,
     },
-    /// Something in the store may have changed (watch, or the fallback round).
-    Changed,
+    /// What the store's watch shows now. It may lag: it feeds the observation of the lock, and tells
+    /// when to read. No start rests on it.
+    Watched(Snapshot),
     /// The answer to [`Effect::Read`].
     Read {
         /// Which read.
@@ -182,9 +183,32 @@ impl Visit for Effect {
                 worker, not_after, ..
             } => {
                 worker.visit(visitor);
-                not_after.visit(visitor);
+                not_after.visit_deadline(visitor);
             }
             Self::Reap | Self::RecordIntent { .. } | Self::KillServices(_) | Self::Exit => {}
+        }
+    }
+}
+
+impl Input {
+    /// The request that this answers, if it is an answer from the store.
+    #[must_use]
+    pub const fn answers(&self) -> Option<RequestId> {
+        match self {
+            Self::Read { request, .. } | Self::Written { request, .. } => Some(*request),
+            Self::Started
+            | Self::KernelLock { .. }
+            | Self::Watched(_)
+            | Self::Watchdog(_)
+            | Self::WatchdogConnected
+            | Self::WatchdogGone
+            | Self::Reaped
+            | Self::IntentRecorded { .. }
+            | Self::WorkerDone { .. }
+            | Self::ServiceEnded { .. }
+            | Self::ServicesKilled
+            | Self::Timer
+            | Self::Leave(_) => None,
         }
     }
 }
@@ -192,6 +216,7 @@ impl Visit for Effect {
 impl Visit for Input {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
+            Self::Watched(snapshot) => snapshot.visit(visitor),
             Self::Read { request, snapshot } => {
                 request.visit(visitor);
                 snapshot.visit(visitor);
@@ -204,7 +229,6 @@ impl Visit for Input {
             Self::WorkerDone { worker, .. } => worker.visit(visitor),
             Self::Started
             | Self::KernelLock { .. }
-            | Self::Changed
             | Self::WatchdogConnected
             | Self::WatchdogGone
             | Self::Reaped

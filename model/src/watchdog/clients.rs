@@ -9,7 +9,7 @@ use crate::event::{Effects, Event};
 use crate::id::{ArmId, Incarnation};
 use crate::mutation::{Mutant, Mutation};
 use crate::time::Instant;
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, VisitDeadline, Visitor};
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Client {
@@ -123,7 +123,7 @@ impl Visit for Arm {
             visitor.request(self.id.0.process, &mut self.renewal);
         }
         self.id.visit(visitor);
-        self.expires.visit(visitor);
+        self.expires.visit_deadline(visitor);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Config, Kappa};
 use crate::event::Effects;
 use crate::mutation::{Mutant, Mutation};
 use crate::time::{Instant, Span};
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, VisitDeadline, Visitor};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) enum Device {
@@ -103,7 +103,7 @@ impl Visit for Device {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
             Self::Closed => {}
-            Self::Open { next_ping, .. } => next_ping.visit(visitor),
+            Self::Open { next_ping, .. } => next_ping.visit_deadline(visitor),
         }
     }
 }

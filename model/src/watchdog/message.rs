@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ArmId, Incarnation};
 use crate::time::Instant;
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, VisitDeadline, Visitor};
 
 /// Which daemon a client is. One connection each at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ impl Visit for ToMultiplexer {
             Self::Attach { process } => process.visit(visitor),
             Self::Arm { arm, expires } => {
                 arm.visit(visitor);
-                expires.visit(visitor);
+                expires.visit_deadline(visitor);
             }
             Self::Extend {
                 arm,
@@ -115,7 +115,7 @@ impl Visit for ToMultiplexer {
             } => {
                 visitor.request(arm.0.process, renewal);
                 arm.visit(visitor);
-                expires.visit(visitor);
+                expires.visit_deadline(visitor);
             }
             Self::Disarm { arm } => arm.visit(visitor),
         }
@@ -128,8 +128,8 @@ impl Visit for Armed {
             visitor.request(self.arm.0.process, &mut self.renewal);
         }
         self.arm.visit(visitor);
-        self.expires.visit(visitor);
-        self.deadline.visit(visitor);
+        self.expires.visit_deadline(visitor);
+        self.deadline.visit_deadline(visitor);
     }
 }
 

@@ -279,7 +279,7 @@ impl Multiplexer {
 visit_fields!(Multiplexer {
     clients,
     device,
-    kill_timer,
     operation,
-    waiting
+    waiting;
+    kill_timer
 });

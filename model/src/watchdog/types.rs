@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{ClientId, FromMultiplexer, ToMultiplexer};
 use crate::time::{Instant, Span};
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, VisitDeadline, Visitor};
 
 /// What happened to the multiplexer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Visit for Input {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
             Self::Client(_, request) => request.visit(visitor),
-            Self::TimerSet(at) => at.visit(visitor),
+            Self::TimerSet(at) => at.visit_deadline(visitor),
             Self::Started { .. }
             | Self::Vanished(_)
             | Self::Opened(_)
@@ -80,7 +80,7 @@ impl Visit for Effect {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
             Self::Reply(_, reply) => reply.visit(visitor),
-            Self::SetTimer(at) => at.visit(visitor),
+            Self::SetTimer(at) => at.visit_deadline(visitor),
             Self::Open { .. } | Self::Ping | Self::Resize { .. } | Self::Close | Self::Exit => {}
         }
     }

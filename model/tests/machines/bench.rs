@@ -467,12 +467,13 @@ impl Bench {
 
     /// The watch shows what changed to everybody but who did it.
     fn show(&mut self, but: Option<Who>) {
+        let snapshot = self.snapshot();
         if but != Some(Who::Contender) {
-            let snapshot = self.snapshot();
+            let snapshot = snapshot.clone();
             self.feed(Input::Contender(contender::Input::Watched(snapshot)));
         }
         if but != Some(Who::Lrm) {
-            self.feed(Input::Lrm(lrm::Input::Changed));
+            self.feed(Input::Lrm(lrm::Input::Watched(snapshot)));
         }
     }
 }

@@ -143,7 +143,7 @@ fn lrm_input(input: &lrm::Input) -> String {
                 list(intents, ToString::to_string)
             )
         }
-        lrm::Input::Changed => "changed".into(),
+        lrm::Input::Watched(shown) => format!("watched {}", snapshot(shown)),
         lrm::Input::Read {
             request,
             snapshot: read,

@@ -119,7 +119,7 @@ pub(super) fn lrm_input(scene: &Scene<'_>, input: &lrm::Input) -> String {
     match input {
         Input::Started => "begins".into(),
         Input::KernelLock { .. } => "gets the kernel lock".into(),
-        Input::Changed => "hears that the store has changed".into(),
+        Input::Watched(_) => "sees the store".into(),
         Input::Read { .. } => "has read".into(),
         Input::Written { outcome: it, .. } => outcome(it).into(),
         Input::Watchdog(reply) => format!("hears: {}", from_mux(scene, reply)),

@@ -68,21 +68,22 @@ fn execute(store: &mut dyn Store, effect: &Effect) -> Result<Option<Input>, Erro
     })
 }
 
-/// Reports every change of the store, and every [`ROUND`] that something may have changed.
+/// Shows the store after every change, and every [`ROUND`] without one.
 pub(super) fn watch(opener: &Opener, events: Sender<Event>) -> io::Result<()> {
     let mut handle = Handle::new(opener);
     let watch = move || {
         let mut seen = Revision::ABSENT;
         loop {
-            let noticed = handle.with(|store| store.watch(seen, ROUND));
-            match noticed {
-                Some(revision) => seen = revision.unwrap_or(seen),
-                None => {
-                    thread::sleep(POLL_INTERVAL);
-                    continue;
-                }
-            }
-            if events.send(Event::Input(Input::Changed)).is_err() {
+            let shown = handle.with(|store| {
+                store.watch(seen, ROUND)?;
+                store.read()
+            });
+            let Some(snapshot) = shown else {
+                thread::sleep(POLL_INTERVAL);
+                continue;
+            };
+            seen = snapshot.revision;
+            if events.send(Event::Input(Input::Watched(snapshot))).is_err() {
                 return;
             }
         }
