@@ -44,7 +44,8 @@ pub(crate) enum Command {
 /// A configuration is a small cluster with the faults that may happen in it. In most of them every
 /// property must hold. In the others a rule or an assumption is broken on purpose and a property
 /// must fail: the row then says `violates single-instance, as it must`, which is a success. Named
-/// with --config, such a configuration shows its counterexample as a time line.
+/// with --config, such a configuration shows its counterexample as a time line; so does
+/// mutant/NAME, for the names that `ha-checker mutants --list` shows.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -52,6 +53,8 @@ Examples:
   ha-checker check --list                what there is
   ha-checker check --config l1/k1/power  one of them
   ha-checker check --config reference/   all whose names begin so
+  ha-checker check --config mutant/start-unarmed
+                                         what happens without a rule
 
 Exit codes: 0 all explored and as expected, 1 violated (or not violated where
 it must be), 2 bad input, 3 a limit was reached first, 4 internal error.")]

@@ -4,7 +4,7 @@
 //! the setup in which it does. The declared property is judged alone; then all are, to report
 //! which fires first.
 
-use lockstep_model::config::{Config, DriftPpm, Timing};
+use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::Ranks;
 use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
@@ -13,6 +13,7 @@ use lockstep_world::{Admin, Fault, Setup};
 
 use crate::configuration::{
     Configuration, Expectation, Findings, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
+    with_drift,
 };
 use crate::search::Options;
 
@@ -131,21 +132,11 @@ pub(crate) fn longer(timing: &Timing) -> Timing {
     }
 }
 
-/// Clocks may be a tick off in T, and the machines know.
-fn told_of_drift() -> Timing {
-    let timing = brisk_kappa_one();
-    Timing {
-        lock_ttl: timing.lock_ttl + Span(1),
-        drift: DriftPpm(1000),
-        ..timing
-    }
-}
-
 /// One clock goes a tick wrong, with the margin a tick shorter: just what ρ makes up for.
 fn drifting() -> Setup {
     let timing = Timing {
         trim: Span(1),
-        ..told_of_drift()
+        ..with_drift(&brisk_kappa_one())
     };
     let mut setup = layer1::holder(&timing, &[Fault::PauseLrm, Fault::Drift], 2);
     setup.physics.drift_spacing = Some(timing.lock_ttl.0);
@@ -200,7 +191,7 @@ fn locks() -> Vec<Case> {
             Mutant::AuthorityWithoutDrift,
             rule,
             Property::WatchdogGuards,
-            holder(&told_of_drift(), &[], 0),
+            holder(&with_drift(&k1), &[], 0),
         ),
         case(
             Mutant::SilenceWithoutDrift,
@@ -373,14 +364,15 @@ fn multiplexer() -> Vec<Case> {
     ]
 }
 
-/// The reference's 120 s, 60 s and 10 s in ticks of 5 s; its LRM renews and feeds every 10 s.
+/// The reference's 120 s, 60 s and 10 s in ticks of 5 s; its LRM renews and feeds every 10 s. It is
+/// stopped between renewing and feeding, and again right after.
 fn relative_feeding() -> Setup {
     let timing = Timing {
         lock_ttl: Span(24),
         io_trail: Span(0),
         ..brisk_kappa_three()
     };
-    holder(&timing, &[Fault::PauseLrm, Fault::Isolate], 2)
+    holder(&timing, &[Fault::PauseLrm], 2)
 }
 
 /// A device slow enough that a late ping alone is too much for a margin of one reset.

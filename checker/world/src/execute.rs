@@ -47,7 +47,9 @@ impl World {
             .machine
             .step(config, Self::now(setup), input, &mut effects);
         process.outbox.append(&mut effects.effects);
-        value.last_deadline = process.machine.deadline(config).or(value.last_deadline);
+        // A timer that was moved while the multiplexer was stopped stands, whatever that thinks.
+        let enforced = process.machine.deadline(config).max(value.kill_timer);
+        value.last_deadline = enforced.or(value.last_deadline);
         effects.events
     }
 

@@ -72,7 +72,7 @@ pub struct Host {
     pub stop_left: u64,
     /// Until when the clock keeps its rate.
     pub drift_wait: u64,
-    /// Not part of the machine: the last deadline D that the multiplexer had, to measure with.
+    /// Not part of the machine, to measure with: the last D that the multiplexer had, or its timer.
     pub last_deadline: Option<Instant>,
 }
 

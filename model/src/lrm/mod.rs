@@ -16,9 +16,9 @@ mod duty;
 mod lanes;
 mod startup;
 mod types;
+mod view;
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +27,10 @@ use crate::event::{Effects, Event, LrmState, Violation};
 use crate::id::{Holder, RequestId, Revision, ServiceId};
 use crate::lock::{self, Change};
 use crate::mutation::Mutation;
-use crate::record::{Service, Snapshot};
 use crate::time::{Instant, Wakeup, Why, earliest};
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::visit_fields;
 pub use types::{Effect, Input, Job, Lane, Leave, Report};
+use view::View;
 
 /// The LRM of one node, as one process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub struct Lrm {
     /// Whether the services' processes are being killed, or were since authority last ended.
     killing: Killing,
     idle_since: Option<Instant>,
+    /// Whether it was said that another boot beats under this node's name.
+    second_boot: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,14 +67,6 @@ enum Killing {
     No,
     Pending,
     Done,
-}
-
-/// What was last read about services.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-struct View {
-    /// When it was read: what is older than the grant counts for nothing.
-    revision: Revision,
-    services: Vec<(ServiceId, Service)>,
 }
 
 /// What this LRM knows about a service on its own node.
@@ -123,6 +117,7 @@ impl Lrm {
             leaving: None,
             killing: Killing::No,
             idle_since: None,
+            second_boot: false,
         }
     }
 
@@ -220,87 +215,6 @@ impl Lrm {
                 self.reading.on_timer(config, now);
             }
             Input::Started | Input::KernelLock { .. } | Input::Reaped => {}
-        }
-    }
-
-    /// The watch shows the lock as it was a moment ago, which is all that observing it takes. Other
-    /// news is read: a watch may lag, and a start must not.
-    fn on_watch<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        now: Instant,
-        snapshot: &Snapshot,
-        effects: &mut Effects<Effect>,
-    ) {
-        self.observe_lock(config, now, snapshot, effects);
-        self.know_services(config);
-        let is_news = self.view.as_ref().is_none_or(|view| {
-            view.revision < snapshot.revision && view.services != self.services_here(snapshot)
-        });
-        if is_news {
-            self.reading.want();
-        }
-    }
-
-    fn on_snapshot<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        now: Instant,
-        snapshot: &Snapshot,
-        effects: &mut Effects<Effect>,
-    ) {
-        self.observe_lock(config, now, snapshot, effects);
-        if self
-            .view_revision()
-            .is_none_or(|known| known <= snapshot.revision)
-        {
-            self.view = Some(View {
-                revision: snapshot.revision,
-                services: self.services_here(snapshot),
-            });
-        }
-        self.know_services(config);
-    }
-
-    /// The services that belong to this node.
-    fn services_here(&self, snapshot: &Snapshot) -> Vec<(ServiceId, Service)> {
-        let here = self.lock.lock();
-        snapshot
-            .services()
-            .filter(|(_, _, service)| service.location == here)
-            .map(|(id, _, service)| (id, service.clone()))
-            .collect()
-    }
-
-    fn observe_lock<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        now: Instant,
-        snapshot: &Snapshot,
-        effects: &mut Effects<Effect>,
-    ) {
-        let other_boot = self.lock.is_held_by_other_boot();
-        let beat = self.lock.seen_beat();
-        let change = self.lock.observe(config, now, snapshot);
-        if other_boot && self.lock.is_held_by_other_boot() && beat != self.lock.seen_beat() {
-            effects.say(Event::SecondBoot {
-                node: self.lock.lock(),
-            });
-        }
-        self.on_change(config, change, effects);
-    }
-
-    /// Every service that belongs here, or that the grant lists as left running here, has an
-    /// entry, so that nothing is forgotten when "everything is stopped" is asked.
-    fn know_services<M: Mutation>(&mut self, config: &Config<M>) {
-        let viewed = self
-            .view
-            .iter()
-            .flat_map(|view| view.services.iter().map(|(id, _)| *id));
-        let listed = self.lock.left_running(config);
-        let known: Vec<ServiceId> = viewed.chain(listed.iter().copied()).collect();
-        for id in known {
-            self.services.entry(id).or_insert_with(Local::unknown);
         }
     }
 
@@ -475,15 +389,6 @@ impl Local {
             status: Status::Unknown,
             worker: None,
             retry_at: None,
-        }
-    }
-}
-
-impl Visit for View {
-    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        self.revision.visit(visitor);
-        for (_, service) in &mut self.services {
-            service.visit(visitor);
         }
     }
 }

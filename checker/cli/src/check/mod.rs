@@ -66,11 +66,12 @@ pub(crate) fn options(threads: &Threads) -> Options {
 }
 
 fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
-    let all = configuration::all();
     if asked.config.is_empty() {
+        let all = configuration::all().into_iter();
         let tier = |one: &Configuration| asked.list || asked.tier.includes(one.tier);
-        return Ok(all.into_iter().filter(tier).collect());
+        return Ok(all.filter(tier).collect());
     }
+    let all = configuration::with_mutants();
     let meant = |wanted: &str, name: &str| match wanted.strip_suffix('/') {
         Some(_) => name.starts_with(wanted),
         None => name == wanted,

@@ -191,6 +191,18 @@ fn what_must_fail_shows_how_it_does_if_it_is_named() {
 }
 
 #[test]
+fn a_mutant_shows_what_happens_without_its_rule() {
+    let out = succeeds(&["check", "--config", "mutant/start-unarmed"]);
+    for part in [
+        "violates watchdog-guards, as it must",
+        "t=0",
+        "broken at t=",
+    ] {
+        assert!(out.contains(part), "no '{part}' in {out}");
+    }
+}
+
+#[test]
 fn limits_end_with_three() {
     let ended = run(&["check", "--config", HOLDS, "--time", "0s"]);
     assert_eq!(ended.code, 3, "{}", ended.out);

@@ -16,7 +16,7 @@ use lockstep_world::coverage::Tag;
 use lockstep_world::setup::{HostSetup, Physics};
 use lockstep_world::{Admin, Fault, Setup};
 
-use super::{Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three};
+use super::{Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, with_drift};
 
 /// A configuration in which everything must hold.
 pub(super) fn holds(name: impl Into<String>, about: &str, setup: Setup) -> Configuration {
@@ -131,6 +131,7 @@ pub(super) fn all() -> Vec<Configuration> {
         all.push(drift(&timing));
     }
     for timing in [brisk_kappa_one(), brisk_kappa_three()] {
+        all.push(drift_and_fault(&with_drift(&timing)));
         all.extend(pairs(&timing));
         all.extend(three_hosts(&timing));
         all.extend(reconfigured(&timing));
@@ -204,19 +205,28 @@ fn isolation_resets_nothing(timing: &Timing) -> Configuration {
     .meeting(&[Tag::Stopped, Tag::Disarmed, Tag::TakenSilent])
 }
 
-/// Clocks may skip or double a tick, once in T, on top of one fault.
-fn drift(timing: &Timing) -> Configuration {
-    let faults = [Fault::Drift, Fault::Power, Fault::CrashMux, Fault::Isolate];
-    let mut setup = holder(timing, &faults, 2);
+/// A setup whose clocks may skip or double a tick, once in T.
+fn drifting(timing: &Timing, faults: &[Fault], budget: u8) -> Setup {
+    let mut setup = holder(timing, faults, budget);
     setup.physics.drift_spacing = Some(timing.lock_ttl.0);
+    setup
+}
+
+fn drift(timing: &Timing) -> Configuration {
+    let mut setup = drifting(timing, &[Fault::Drift], 2);
+    setup.never_resets = true;
     let name = format!("l1/{}/drift", kappa_name(timing));
-    holds(
-        name,
-        "Clocks skip or double ticks within ρ, with one other fault.",
-        setup,
-    )
-    .meeting(&[Tag::TakenSilent, Tag::Reset])
-    .in_full()
+    let about = "Clocks skip or double ticks within ρ: nothing resets.";
+    holds(name, about, setup).meeting(&[Tag::Started])
+}
+
+fn drift_and_fault(timing: &Timing) -> Configuration {
+    let faults = [Fault::Drift, Fault::Power, Fault::CrashMux, Fault::Isolate];
+    let name = format!("l1/{}/drift-and-fault", kappa_name(timing));
+    let about = "Clocks skip or double ticks within ρ, with one other fault.";
+    holds(name, about, drifting(timing, &faults, 2))
+        .meeting(&[Tag::TakenSilent, Tag::Reset])
+        .in_full()
 }
 
 /// The pairs of faults that the rules name.
@@ -400,6 +410,7 @@ pub(crate) fn twin(timing: &Timing, machine: u128) -> Setup {
 /// Two machines under one node's name, and services left running on the first.
 pub(crate) fn other_machine(timing: &Timing) -> Setup {
     let mut setup = twin(timing, 1);
+    setup.faults = vec![Fault::Power];
     setup.admin = vec![Admin::SwitchOn, Admin::RestartLrm];
     setup.admin_budget = 1;
     setup
@@ -473,11 +484,7 @@ pub(super) fn tight_setup(timing: &Timing, short: u64) -> Setup {
         trim: Span(trim),
         ..timing.clone()
     };
-    let mut setup = holder(
-        &timing,
-        &[Fault::PauseLrm, Fault::PauseMux, Fault::CrashMux],
-        3,
-    );
+    let mut setup = holder(&timing, &[Fault::PauseAll, Fault::CrashMux], 2);
     setup.fault_hosts = vec![0];
     setup
 }

@@ -16,9 +16,10 @@ use lockstep_world::property::Property;
 use lockstep_world::{Action, Setup, World};
 
 use crate::cluster::Cluster;
+use crate::mutants::cases;
 use crate::search::{Options, Progress, Report, StopAt, Verdict, search};
 
-pub use timings::{brisk_kappa_one, brisk_kappa_three};
+pub use timings::{brisk_kappa_one, brisk_kappa_three, with_drift};
 
 /// How often a configuration is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,10 +167,17 @@ pub fn all() -> Vec<Configuration> {
     all
 }
 
-/// The configuration of this name.
+/// [`all`], and those of the mutants, which are in no tier.
+#[must_use]
+pub fn with_mutants() -> Vec<Configuration> {
+    let mutants = cases().into_iter().map(|case| case.configuration);
+    all().into_iter().chain(mutants).collect()
+}
+
+/// The configuration of this name, or that of the mutant `mutant/NAME`.
 #[must_use]
 pub fn named(name: &str) -> Option<Configuration> {
-    all()
+    with_mutants()
         .into_iter()
         .find(|configuration| configuration.name == name)
 }

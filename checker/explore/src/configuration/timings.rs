@@ -19,6 +19,17 @@ pub fn brisk_kappa_three() -> Timing {
     brisk(Kappa::Three, 14)
 }
 
+/// The same with rate errors: T(1−ρ) is a tick less than T and T(1+ρ) one more, and T is by so
+/// much longer.
+#[must_use]
+pub fn with_drift(timing: &Timing) -> Timing {
+    Timing {
+        lock_ttl: timing.lock_ttl + Span(2),
+        drift: DriftPpm(1000),
+        ..timing.clone()
+    }
+}
+
 fn brisk(kappa: Kappa, ttl: u64) -> Timing {
     Timing {
         lock_ttl: Span(ttl),
