@@ -170,6 +170,8 @@ mutants! {
     ReturnForgetsList = "return-forgets-list",
     /// A list of services left running still counts although a renewal that ends it is under way.
     GuardingIgnored = "guarding-ignored",
+    /// A predecessor's list still counts although a renewal of its that ends it may be under way.
+    PredecessorTrusted = "predecessor-trusted",
     /// A running service is adopted before the watchdog is armed.
     AdoptUnarmed = "adopt-unarmed",
     // Starting, stopping, releasing.

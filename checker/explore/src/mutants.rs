@@ -418,6 +418,12 @@ fn free_locks() -> Vec<Case> {
             guards,
             restart(&[Fault::Delay, Fault::Isolate], 2),
         ),
+        case(
+            Mutant::PredecessorTrusted,
+            rule,
+            guards,
+            restart(&[Fault::Delay, Fault::CrashLrm], 2),
+        ),
         case(Mutant::AdoptUnarmed, rule, guards, restart(&[], 0)),
         case(Mutant::MoveUnguarded, rule, recovered, moving),
     ]

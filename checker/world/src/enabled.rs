@@ -400,6 +400,16 @@ impl World {
             || Self::is_due(setup, host.wakeup(setup, self.reconfigured, proc))
     }
 
+    /// Whether a process is due, and has nothing else to do or to take in.
+    pub(crate) fn only_wakes(&self, setup: &Setup, index: usize, proc: Proc) -> bool {
+        let host = &self.hosts[index];
+        host.runs(proc)
+            && Self::is_due(setup, host.wakeup(setup, self.reconfigured, proc))
+            && !host.has_effects(proc)
+            && host.deliverable(proc).next().is_none()
+            && !self.could_watch(index, proc)
+    }
+
     /// Whether what its watch shows is all that a process has to do now.
     pub(crate) fn only_watches(&self, setup: &Setup, index: usize, proc: Proc) -> bool {
         self.hosts[index].runs(proc)

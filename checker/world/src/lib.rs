@@ -21,6 +21,7 @@ mod execute;
 mod hardware;
 mod people;
 pub mod property;
+mod quiet;
 mod request;
 pub mod setup;
 pub mod state;

@@ -21,7 +21,7 @@ impl World {
         let mut world = self.clone();
         let mut events = world.perform(setup, action);
         if setup.reduce {
-            world.watch_quietly(setup, &mut events);
+            world.settle(setup, &mut events);
         }
         world.canonicalize(setup);
         (world, events)
@@ -41,26 +41,6 @@ impl World {
         let mut world = self.clone();
         world.perform(setup, action);
         Cow::Owned(world)
-    }
-
-    /// A process that only takes note of what its watch shows, and has nothing else to do, does so
-    /// at once: nobody else sees when within a tick that is. One that would act on it, or that may
-    /// first do something without having seen it, does so in any order.
-    fn watch_quietly(&mut self, setup: &Setup, events: &mut Vec<Event>) {
-        for host in 0..self.hosts.len() {
-            for proc in self.hosts[host].processes() {
-                if !self.only_watches(setup, host, proc) {
-                    continue;
-                }
-                let before = self.hosts[host].clone();
-                let seen = self.watch(setup, host, proc);
-                if self.hosts[host].has_effects(proc) {
-                    self.hosts[host] = before;
-                } else {
-                    events.extend(seen);
-                }
-            }
-        }
     }
 
     fn perform(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {

@@ -122,7 +122,8 @@ impl Client {
 
     /// The services that the grant says were left running in this very boot. A renewal that ends
     /// this counts as applied as soon as it was sent: until it is settled, nothing rests on the
-    /// list.
+    /// list. A predecessor that died holding the lock may have sent one: until this process has the
+    /// lock itself, nothing rests on its predecessor's list either.
     #[must_use]
     pub fn left_running<M: Mutation>(&self, config: &Config<M>) -> &[ServiceId] {
         let state = match &self.hold {
@@ -132,7 +133,13 @@ impl Client {
         let guarding = self
             .under_way()
             .any(|request| matches!(&request.kind, Kind::Renew(Some(GrantState::HeldGuarded))));
-        if guarding && !config.broken(Mutant::GuardingIgnored) {
+        let by_predecessor = self.hold.is_none()
+            && self
+                .seen_grant()
+                .is_some_and(|grant| grant.state.is_held() && grant.holder.same_boot(&self.me));
+        if (guarding && !config.broken(Mutant::GuardingIgnored))
+            || (by_predecessor && !config.broken(Mutant::PredecessorTrusted))
+        {
             return &[];
         }
         state

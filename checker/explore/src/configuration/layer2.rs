@@ -74,15 +74,15 @@ pub(super) fn all() -> Vec<Configuration> {
     }
     let timing = brisk_kappa_one();
     all.push(undisturbed(&timing));
+    all.push(recover_and_return(&timing));
     all.push(three_hosts(&timing));
-    all.push(zombie_release(&timing));
     all.push(frozen_and_lost(&timing));
     all
 }
 
 /// The service is recovered to the other host after a fault of the first.
 fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
-    let setup = pair(timing, &[fault], 1);
+    let mut setup = pair(timing, &[fault], 1);
     let about = format!("A service is recovered by the other host; one fault: {name}.");
     let tags: &[Tag] = match fault {
         Fault::Power
@@ -112,6 +112,10 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
         Fault::ServiceEnds,
     ];
     let heavy = !light.contains(&fault);
+    if heavy {
+        // The other host keeps the lock: what follows when it gives it back is explored once.
+        setup.admin = vec![Admin::Move];
+    }
     let configuration = holds(
         format!("l2/{}/recover-{name}", kappa_name(timing)),
         &about,
@@ -125,17 +129,37 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
     }
 }
 
+/// The other host gives the lock back, when and as often as it likes, and the first one returns.
+fn recover_and_return(timing: &Timing) -> Configuration {
+    holds(
+        format!("l2/{}/recover-and-return", kappa_name(timing)),
+        "A service is recovered, and its first host gets its lock back.",
+        pair(timing, &[Fault::Power], 1),
+    )
+    .meeting(&[
+        Tag::TakenSilent,
+        Tag::TakenFree,
+        Tag::Moved,
+        Tag::StartedElsewhere,
+    ])
+    .in_full()
+}
+
 /// The service is stopped and started on request.
 fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
     let setup = served(timing, &[fault], 1, &[Admin::Want], 2);
     let about = format!("A service is stopped and started on request; one fault: {name}.");
-    holds(
+    let mut configuration = holds(
         format!("l2/{}/stop-start-{name}", kappa_name(timing)),
         &about,
         setup,
     )
     .meeting(&[Tag::ReleasedClean, Tag::Disarmed, Tag::Stopped])
-    .in_full()
+    .in_full();
+    if fault == Fault::Delay {
+        configuration.meets.push(Tag::ZombieRelease);
+    }
+    configuration
 }
 
 /// The LRM is restarted with the service left running, and comes back.
@@ -179,6 +203,7 @@ fn undisturbed(timing: &Timing) -> Configuration {
 fn three_hosts(timing: &Timing) -> Configuration {
     let faults = [Fault::Power, Fault::Isolate];
     let mut setup = pair(timing, &faults, 1);
+    setup.admin = vec![Admin::Move];
     setup.hosts.push(HostSetup {
         node: NodeId(2),
         machine: MachineId(2),
@@ -191,18 +216,6 @@ fn three_hosts(timing: &Timing) -> Configuration {
         setup,
     )
     .meeting(&[Tag::TakenSilent, Tag::Moved, Tag::StartedElsewhere])
-    .in_full()
-}
-
-/// A release of an idle lock is applied late, while the service is wanted again.
-fn zombie_release(timing: &Timing) -> Configuration {
-    let setup = served(timing, &[Fault::Delay], 1, &[Admin::Want], 2);
-    holds(
-        format!("l2/{}/zombie-release", kappa_name(timing)),
-        "A lock's release is under way for any time while its service is wanted again.",
-        setup,
-    )
-    .meeting(&[Tag::ZombieRelease, Tag::ReleasedClean])
     .in_full()
 }
 
