@@ -47,9 +47,8 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
     }
     screen.line(&table::summary(&outcomes))?;
     for outcome in &outcomes {
-        // What must fail is shown if somebody asked for it by name.
-        let named = asked.config.contains(&outcome.configuration.name);
-        if named || outcome.end() != End::AsExpected {
+        // What must fail is shown if somebody asked for it by name, or by how its name begins.
+        if is_named(asked, &outcome.configuration) || outcome.end() != End::AsExpected {
             show(outcome, screen)?;
         }
     }
@@ -72,10 +71,6 @@ fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
         return Ok(all.filter(tier).collect());
     }
     let all = configuration::with_mutants();
-    let meant = |wanted: &str, name: &str| match wanted.strip_suffix('/') {
-        Some(_) => name.starts_with(wanted),
-        None => name == wanted,
-    };
     let unknown: Vec<String> = asked
         .config
         .iter()
@@ -85,8 +80,23 @@ fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
     if !unknown.is_empty() {
         return Err(Failure::Input(unknown));
     }
-    let wanted = |one: &Configuration| asked.config.iter().any(|name| meant(name, &one.name));
+    let wanted = |one: &Configuration| is_named(asked, one);
     Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// Whether somebody asked for it with `--config`.
+fn is_named(asked: &Check, configuration: &Configuration) -> bool {
+    let mut wanted = asked.config.iter();
+    wanted.any(|wanted| meant(wanted, &configuration.name))
+}
+
+/// Whether `--config` means this name: itself, or with a / at its end all below it.
+fn meant(wanted: &str, name: &str) -> bool {
+    if wanted.ends_with('/') {
+        name.starts_with(wanted)
+    } else {
+        name == wanted
+    }
 }
 
 /// Says that there is no such name, and what it might have been.

@@ -190,6 +190,17 @@ fn what_must_fail_shows_how_it_does_if_it_is_named() {
     assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
 }
 
+/// The limit cuts the long searches among them short.
+#[test]
+fn the_beginning_of_names_asks_for_time_lines_too() {
+    let whole = succeeds(&["check", "--config", VIOLATES]);
+    let (_, story) = whole.split_once("\n\n").unwrap();
+    assert!(story.contains("broken at t="), "{whole}");
+    let ended = run(&["check", "--config", "reference/", "--memory", "8MB"]);
+    assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains(story), "no '{story}' in {}", ended.out);
+}
+
 #[test]
 fn a_mutant_shows_what_happens_without_its_rule() {
     let out = succeeds(&["check", "--config", "mutant/start-unarmed"]);
