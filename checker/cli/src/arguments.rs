@@ -71,22 +71,22 @@ pub(crate) struct Check {
     /// One JSON document on standard output, with traces as actions
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) means: Means,
+    /// Write every counterexample found into this directory, made if it isn't there
+    #[arg(long, value_name = "DIR", conflicts_with = "list")]
+    pub(crate) counterexample: Option<PathBuf>,
+}
+
+/// What a run may use.
+#[derive(Debug, Args)]
+pub(crate) struct Means {
     /// The most time for the whole run: 300ms, 90s, 10min, 2h
     #[arg(long, value_name = "DURATION", value_parser = amount::span)]
     pub(crate) time: Option<Span>,
     /// The most memory for any one search's tables and queue: 500MB, 4GiB
     #[arg(long, value_name = "SIZE", value_parser = amount::size)]
     pub(crate) memory: Option<u64>,
-    #[command(flatten)]
-    pub(crate) threads: Threads,
-    /// Write every counterexample found into this directory, made if it isn't there
-    #[arg(long, value_name = "DIR", conflicts_with = "list")]
-    pub(crate) counterexample: Option<PathBuf>,
-}
-
-/// How many threads.
-#[derive(Debug, Args)]
-pub(crate) struct Threads {
     /// Threads of a search, up to 64 [default: the cores, at most 2]; results don't depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) threads: Option<u16>,
@@ -99,8 +99,8 @@ pub(crate) struct Threads {
 /// are judged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 every mutant was killed, 1 one survives, 2 bad input, 4 internal
-error.")]
+Exit codes: 0 every mutant was killed, 1 one survives, 2 bad input, 3 a limit
+was reached first, 4 internal error.")]
 pub(crate) struct Mutants {
     /// Only these
     #[arg(long, value_name = "NAME", num_args = 1..)]
@@ -112,7 +112,7 @@ pub(crate) struct Mutants {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) threads: Threads,
+    pub(crate) means: Means,
 }
 
 /// Say what follows from the numbers of a timing, and whether they contradict each other.

@@ -8,6 +8,7 @@
 
 mod amount;
 mod arguments;
+mod budget;
 mod check;
 mod failure;
 mod mutants;

@@ -6,21 +6,23 @@ mod table;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use lockstep_explore::configuration::{self, Configuration, Expectation};
 use lockstep_explore::counterexample::Counterexample;
-use lockstep_explore::search::{Limits, Options};
 use lockstep_explore::timeline::{self, Story};
 use lockstep_world::property::Property;
 
 use crate::amount;
-use crate::arguments::{Check, Threads};
+use crate::arguments::Check;
+use crate::budget::Budget;
 use crate::failure::{End, Failure};
 use crate::screen::Screen;
 use document::Document;
 use outcome::Outcome;
 use table::Table;
+
+pub(crate) use outcome::cut;
+pub(crate) use table::progress;
 
 /// Explores what was asked for.
 pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
@@ -53,15 +55,6 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
         }
     }
     Ok(end)
-}
-
-/// The options of a search, without limits.
-pub(crate) fn options(threads: &Threads) -> Options {
-    let mut options = Options::default();
-    if let Some(threads) = threads.threads {
-        options.threads = threads.into();
-    }
-    options
 }
 
 fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
@@ -135,28 +128,19 @@ fn explore(
     screen: &mut Screen,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut outcomes = Vec::new();
-    let mut spent = 0.0;
     let ticker = screen.begin_progress();
-    let options = options(&asked.threads);
+    let mut budget = Budget::of(&asked.means);
     for (index, configuration) in chosen.iter().enumerate() {
-        let left = asked.time.map(|time| time.0 as f64 / 1000.0 - spent);
-        let mut outcome = if left.is_some_and(|left| left <= 0.0) {
-            Outcome::skipped(configuration)
-        } else {
-            let options = Options {
-                limits: Limits {
-                    time: left.map(Duration::from_secs_f64),
-                    bytes: asked.memory,
-                    states: None,
-                },
-                ..options.clone()
-            };
-            let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
-            let found = configuration.explore(&options, |progress| {
-                ticker.show(|| table::progress(&place, progress));
-            });
-            spent += found.seconds;
-            Outcome::of(configuration, found)
+        let mut outcome = match budget.options() {
+            None => Outcome::skipped(configuration),
+            Some(options) => {
+                let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
+                let found = configuration.explore(&options, |now| {
+                    ticker.show(|| progress(&place, now));
+                });
+                budget.spend(found.seconds);
+                Outcome::of(configuration, found)
+            }
         };
         if let (Some(directory), Some(counterexample)) =
             (&asked.counterexample, outcome.counterexample())

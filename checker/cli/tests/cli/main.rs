@@ -319,3 +319,34 @@ fn a_mutant_is_killed() {
             > 0
     );
 }
+
+#[test]
+fn limits_end_mutants_with_three() {
+    let mutant = "frozen-is-dead";
+    for (limit, value, part) in [
+        ("--time", "0s", "not explored: the time was up"),
+        ("--memory", "1kB", "truncated by memory"),
+    ] {
+        let ended = run(&["mutants", "--only", mutant, limit, value]);
+        assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+        assert!(ended.out.contains(part), "no '{part}' in {}", ended.out);
+        assert!(ended.out.contains("1 UNKNOWN"), "{}", ended.out);
+        let ended = run(&["mutants", "--only", mutant, limit, value, "--json"]);
+        let document = parsed(&ended.out);
+        assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+        assert_eq!(document["result"], "truncated");
+        assert!(document["all_killed"].is_null());
+        assert!(document["mutants"][0]["outcome"]["killed"].is_null());
+    }
+}
+
+#[test]
+fn mutants_say_which_property_fails_first() {
+    let out = succeeds(&["mutants", "--only", "frozen-is-dead", "start-unarmed"]);
+    for part in [
+        "taken-is-dead, first: unguarded-never-recovered",
+        "watchdog-guards, the first",
+    ] {
+        assert!(out.contains(part), "no '{part}' in {out}");
+    }
+}

@@ -44,6 +44,21 @@ fn counterexamples_are_written_and_replay() {
     assert_eq!(succeeds(&["replay", "-q", name, name]).lines().count(), 2);
 }
 
+#[test]
+fn what_a_mutant_does_is_written_and_replays() {
+    let directory = tempfile::tempdir().unwrap();
+    let into = directory.path().to_str().unwrap();
+    let mutant = "mutant/start-unarmed";
+    succeeds(&["check", "--config", mutant, "--counterexample", into]);
+    let file = directory.path().join("mutant-start-unarmed.json");
+    let told = succeeds(&["replay", "--quiet", file.to_str().unwrap()]);
+    assert!(
+        told.contains("mutant/start-unarmed violates watchdog-guards")
+            && told.contains("as stated"),
+        "{told}"
+    );
+}
+
 /// A counterexample's text with something replaced.
 fn changed(directory: &Path, change: impl Fn(&mut Value)) -> String {
     let into = directory.to_str().unwrap();
