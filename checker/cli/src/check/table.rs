@@ -1,6 +1,6 @@
 //! Tables of configurations for a terminal or a log.
 
-use lockstep_explore::configuration::{Configuration, Expectation, Tier};
+use lockstep_explore::configuration::{Configuration, Expectation, Findings, Tier};
 use lockstep_explore::search::Progress;
 use lockstep_explore::timeline::Paint;
 
@@ -73,14 +73,19 @@ fn columns(numbers: [String; 5]) -> String {
 pub(crate) fn summary(outcomes: &[Outcome]) -> String {
     let found = || outcomes.iter().filter_map(|outcome| outcome.found.as_ref());
     let states = found().map(|(found, _)| found.states).sum();
-    let seconds = found().map(|(found, _)| found.seconds).sum();
-    let collision: f64 = found().map(|(found, _)| found.collision_bound).sum();
+    // The sum of no numbers at all is -0.0.
+    let sum = |of: fn(&Findings) -> f64| found().fold(0.0, |sum, (found, _)| sum + of(found));
+    let seconds = sum(|found| found.seconds);
+    let collision = match sum(|found| found.collision_bound) {
+        0.0 => String::new(),
+        bound => format!("; chance that two were taken for one: {bound:.0e}"),
+    };
     let as_expected = outcomes
         .iter()
         .filter(|outcome| outcome.end() == End::AsExpected)
         .count();
     format!(
-        "{as_expected} of {} as expected; {} states in {}; chance that two were taken for one: {collision:.0e}",
+        "{as_expected} of {} as expected; {} states in {}{collision}",
         outcomes.len(),
         amount::grouped(states),
         amount::elapsed(seconds),

@@ -218,6 +218,8 @@ fn limits_end_with_three() {
     let ended = run(&["check", "--config", HOLDS, "--time", "0s"]);
     assert_eq!(ended.code, 3, "{}", ended.out);
     assert!(ended.out.contains("the time was up"), "{}", ended.out);
+    let summary = "0 of 1 as expected; 0 states in 0.00 s\n";
+    assert!(ended.out.ends_with(summary), "{}", ended.out);
     let ended = run(&[
         "check",
         "--config",
