@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lockstep_explore::configuration::Tier;
 use lockstep_model::config::{Field, Kappa, Profile};
 use lockstep_model::time::Span;
 
 use crate::amount;
+use crate::failure::Failure;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -25,10 +27,54 @@ Colours are for terminals only; NO_COLOR=1 turns them off.";
 /// Explores everything that can happen in small clusters, with every fault at every moment, and
 /// shows step by step how a property breaks if it does.
 #[derive(Debug, Parser)]
-#[command(name = "ha-checker", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(
+    name = "ha-checker",
+    version,
+    after_help = EXIT_CODES,
+    max_term_width = 100,
+    arg_required_else_help = false
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// What the process was given. `Ok(None)`: help or the version was asked for, and shown.
+    pub(crate) fn read() -> Result<Option<Self>, Failure> {
+        match Self::try_parse() {
+            Ok(arguments) => Ok(Some(arguments)),
+            Err(error) if error.use_stderr() => Err(Failure::input(one_line(&error))),
+            Err(error) => error.print().map(|()| None).map_err(Failure::from),
+        }
+    }
+}
+
+/// What is wrong and what would be right; the other commands write a line for each thing, too.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.join(" ")
+    });
+    let ours = |line: &String| !line.starts_with("Usage:") && !line.starts_with("For more info");
+    let mut whole = String::new();
+    for line in lines.take_while(ours).filter(|line| !line.is_empty()) {
+        // Values that are possible stand in brackets; what belongs to a list follows its colon.
+        let joint = match line.starts_with(['[', '<']) || whole.ends_with(':') {
+            _ if whole.is_empty() => "",
+            true => " ",
+            false => "; ",
+        };
+        whole.push_str(joint);
+        whole.push_str(&line);
+    }
+    let what = whole.strip_prefix("error: ").unwrap_or(&whole);
+    let values = error.kind() == ErrorKind::InvalidValue && what.ends_with(']');
+    if values || error.kind() == ErrorKind::ValueValidation {
+        return what.to_owned();
+    }
+    format!("{what}; --help shows how it is called")
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,13 +128,13 @@ pub(crate) struct Check {
 #[derive(Debug, Args)]
 pub(crate) struct Means {
     /// The most time for the whole run: 300ms, 90s, 10min, 2h
-    #[arg(long, value_name = "DURATION", value_parser = amount::span)]
+    #[arg(long, value_name = "DURATION", value_parser = amount::span, allow_hyphen_values = true)]
     pub(crate) time: Option<Span>,
     /// The most memory for any one search's tables and queue: 500MB, 4GiB
-    #[arg(long, value_name = "SIZE", value_parser = amount::size)]
+    #[arg(long, value_name = "SIZE", value_parser = amount::size, allow_hyphen_values = true)]
     pub(crate) memory: Option<u64>,
     /// Threads of a search, up to 64 [default: the cores, at most 2]; results don't depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = amount::threads, allow_hyphen_values = true)]
     pub(crate) threads: Option<u16>,
 }
 
@@ -136,7 +182,7 @@ pub(crate) struct Timing {
     #[arg(long)]
     pub(crate) json: bool,
     /// κ: 1 if a kernel timer kills the multiplexer at its deadline, else 3
-    #[arg(long, value_enum, value_name = "1|3")]
+    #[arg(long, value_enum, value_name = "1|3", allow_hyphen_values = true)]
     pub(crate) kappa: Option<KappaName>,
     #[command(flatten)]
     pub(crate) numbers: Numbers,
@@ -149,10 +195,10 @@ macro_rules! numbers {
         #[command(next_help_heading = "Numbers")]
         pub(crate) struct Numbers {
             $($(#[doc = $doc])*
-            #[arg(long, value_name = "SPAN", value_parser = amount::span)]
+            #[arg(long, value_name = "SPAN", value_parser = amount::span, allow_hyphen_values = true)]
             $name: Option<Span>,)*
             /// ρ: the most that a clock's rate is off, in parts per million
-            #[arg(long, value_name = "PPM")]
+            #[arg(long, value_name = "PPM", value_parser = amount::parts_per_million, allow_hyphen_values = true)]
             drift: Option<u32>,
         }
 

@@ -91,23 +91,58 @@ fn every_command_has_a_help_text_with_its_exit_codes() {
 }
 
 #[test]
-fn bad_arguments_end_with_two() {
-    for arguments in [
-        &["check", "--tier", "slow"][..],
-        &["check", "--tier", "quick", "--config", HOLDS],
-        &["check", "--time", "5"],
-        &["check", "--memory", "lots"],
-        &["check", "--threads", "0"],
-        &["timing", "--profile", "slow"],
-        &["timing", "--kappa", "2"],
-        &["timing", "--lease", "-1s"],
-        &["replay"],
-        &["frobnicate"],
-        &[],
+fn bad_arguments_get_one_line_that_says_what_would_be_right() {
+    for (arguments, parts) in [
+        (
+            &["check", "--tier", "slow"][..],
+            &["'slow'", "quick, full"][..],
+        ),
+        (
+            &["check", "--tier", "quick", "--config", HOLDS],
+            &["--tier", "cannot be used with", "--config", "--help"],
+        ),
+        (&["check", "--time", "5"], &["--time", "'5'", "300ms"]),
+        (
+            &["check", "--time"],
+            &["--time", "value is required", "--help"],
+        ),
+        (&["check", "--memory", "lots"], &["--memory", "4GiB"]),
+        (&["check", "--threads", "0"], &["positive", "64"]),
+        (&["check", "--threads", "two"], &["positive", "64"]),
+        (
+            &["check", "--teir", "full"],
+            &["--teir", "--tier", "--help"],
+        ),
+        (
+            &["mutants", "--counterexample", "x"],
+            &["--counterexample", "--help"],
+        ),
+        (&["timing", "--profile", "slow"], &["fast, default"]),
+        (&["timing", "--kappa", "2"], &["possible values: 1, 3"]),
+        (&["replay"], &["not provided: <FILE>", "--help"]),
+        (&["frobnicate"], &["frobnicate", "--help"]),
+        (&[], &["check", "mutants", "timing", "replay", "--help"]),
     ] {
-        let ended = run(arguments);
-        assert_eq!(ended.code, 2, "{arguments:?}: {}{}", ended.out, ended.err);
-        assert_eq!(ended.out, "", "{arguments:?}");
+        refuses(arguments, 2, parts);
+        assert_eq!(run(arguments).out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn negative_and_enormous_values_are_said_to_be() {
+    for (arguments, part) in [
+        (&["timing", "--lease", "-5s"][..], "must not be negative"),
+        (&["timing", "--drift", "-1"], "must not be negative"),
+        (&["check", "--time", "-5s"], "must not be negative"),
+        (&["mutants", "--memory", "-1GB"], "must not be negative"),
+        (&["check", "--threads", "-1"], "positive"),
+        (&["timing", "--kappa", "-1"], "possible values: 1, 3"),
+        (&["check", "--time", "99999999999999999999h"], "too long"),
+        (&["timing", "--lease", "99999999999999999999h"], "too long"),
+        (&["check", "--memory", "17000000TiB"], "too large"),
+        (&["timing", "--drift", "5000000000"], "at most 4294967295"),
+    ] {
+        refuses(arguments, 2, &[part]);
     }
 }
 
