@@ -61,12 +61,10 @@ fn one_line(error: &clap::Error) -> String {
     let mut whole = String::new();
     for line in lines.take_while(ours).filter(|line| !line.is_empty()) {
         // Values that are possible stand in brackets; what belongs to a list follows its colon.
-        let joint = match line.starts_with(['[', '<']) || whole.ends_with(':') {
-            _ if whole.is_empty() => "",
-            true => " ",
-            false => "; ",
-        };
-        whole.push_str(joint);
+        if !whole.is_empty() {
+            let goes_on = line.starts_with(['[', '<']) || whole.ends_with(':');
+            whole.push_str(if goes_on { " " } else { "; " });
+        }
         whole.push_str(&line);
     }
     let what = whole.strip_prefix("error: ").unwrap_or(&whole);
