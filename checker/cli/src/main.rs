@@ -11,6 +11,7 @@ mod arguments;
 mod budget;
 mod check;
 mod failure;
+mod layout;
 mod mutants;
 mod replay;
 mod screen;

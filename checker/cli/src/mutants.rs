@@ -3,6 +3,7 @@
 use lockstep_explore::configuration::{Findings, Judgement};
 use lockstep_explore::mutants::{Case, cases};
 use lockstep_explore::search::Verdict;
+use lockstep_explore::timeline::Paint;
 use lockstep_explore::trial::Trial;
 use serde::Serialize;
 
@@ -10,6 +11,7 @@ use crate::arguments::Mutants;
 use crate::budget::Budget;
 use crate::check::{cut, progress, unknown_name};
 use crate::failure::{End, Failure};
+use crate::layout::indented;
 use crate::screen::Screen;
 
 /// What `--json` prints.
@@ -60,10 +62,10 @@ struct Fate {
 pub(crate) fn run(asked: &Mutants, screen: &mut Screen) -> Result<End, Failure> {
     let chosen = choose(asked)?;
     let names = chosen.iter().map(|case| case.mutant.name().len());
-    let width = names.max().unwrap_or(0).max("mutant".len());
+    let name = names.max().unwrap_or(0).max("mutant".len());
     let mut rows = Vec::new();
     if !asked.json && !asked.list {
-        screen.line(&heading(width))?;
+        screen.line(&heading(name, screen.width()))?;
     }
     let ticker = screen.begin_progress();
     let mut budget = Budget::of(&asked.means);
@@ -83,7 +85,8 @@ pub(crate) fn run(asked: &Mutants, screen: &mut Screen) -> Result<End, Failure> 
             outcome: (!asked.list).then(|| Fate::of(trial.as_ref(), case.property.name())),
         };
         if !asked.json {
-            screen.text(&text(&row, width, screen))?;
+            let text = text(&row, name, screen.width(), &screen.painter());
+            screen.text(&text)?;
         }
         rows.push(row);
     }
@@ -240,15 +243,20 @@ fn trace_length(findings: &Findings) -> Option<usize> {
     }
 }
 
-fn heading(width: usize) -> String {
-    format!(
-        "{:width$}  killed  steps  seconds  declared property, and the first to fail",
-        "mutant"
-    )
+/// The widths of the columns between the mutant and what became of it: killed, steps, seconds.
+const WIDTHS: [usize; 3] = [6, 5, 7];
+
+fn heading(name: usize, width: usize) -> String {
+    let [killed, steps, seconds] = WIDTHS;
+    let left = format!(
+        "{:name$}  {:killed$}  {:>steps$}  {:>seconds$}",
+        "mutant", "killed", "steps", "seconds"
+    );
+    beside(&left, "declared property, and the first to fail", width)
 }
 
-/// A row, with a second line for where and what.
-fn text(row: &Row, width: usize, screen: &Screen) -> String {
+/// A row, with more lines for what doesn't fit, and for where and what.
+fn text(row: &Row, name: usize, width: usize, paint: Paint<'_>) -> String {
     let Row {
         mutant,
         rule,
@@ -257,21 +265,32 @@ fn text(row: &Row, width: usize, screen: &Screen) -> String {
         outcome,
     } = row;
     let Some(fate) = outcome else {
-        return format!("{mutant:width$}  {property}\n    {rule}\n    in {configuration}");
+        return format!("{mutant:name$}  {property}\n    {rule}\n    in {configuration}");
     };
     let killed = match fate.killed {
         Some(true) => "yes",
         Some(false) => "NO",
         None => "?",
     };
-    let killed = screen.paint(fate.end.tone(), &format!("{killed:6}"));
     let steps = fate
         .trace_length
         .map_or_else(|| "-".to_owned(), |steps| steps.to_string());
-    format!(
-        "{mutant:width$}  {killed}  {steps:>5}  {:>7.2}  {}\n    {rule}, in {configuration}",
-        fate.seconds, fate.text
-    )
+    let [first, second, third] = WIDTHS;
+    let painted = paint(fate.end.tone(), &format!("{killed:first$}"));
+    let right = format!("{steps:>second$}  {:>third$.2}", fate.seconds);
+    let plain = format!("{mutant:name$}  {killed:first$}  {right}");
+    let told = beside(&plain, &fate.text, width);
+    let told = told.strip_prefix(&plain).unwrap_or(&told);
+    let place = indented(&format!("{rule}, in {configuration}"), width).join("\n");
+    format!("{mutant:name$}  {painted}  {right}{told}\n{place}")
+}
+
+/// A text beside another, or below it where it doesn't fit.
+fn beside(left: &str, text: &str, width: usize) -> String {
+    if left.chars().count() + 2 + text.chars().count() <= width {
+        return format!("{left}  {text}");
+    }
+    format!("{left}\n{}", indented(text, width).join("\n"))
 }
 
 #[cfg(test)]

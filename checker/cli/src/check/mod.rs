@@ -16,6 +16,7 @@ use crate::amount;
 use crate::arguments::Check;
 use crate::budget::Budget;
 use crate::failure::{End, Failure};
+use crate::layout::wrapped;
 use crate::screen::Screen;
 use document::Document;
 use outcome::Outcome;
@@ -47,7 +48,7 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
         screen.json(&Document::of(&outcomes, end))?;
         return Ok(end);
     }
-    screen.line(&table::summary(&outcomes))?;
+    screen.line(&wrapped(&table::summary(&outcomes), screen.width()))?;
     for outcome in &outcomes {
         // What must fail is shown if somebody asked for it by name, or by how its name begins.
         if is_named(asked, &outcome.configuration) || outcome.end() != End::AsExpected {
@@ -175,8 +176,11 @@ fn show(outcome: &Outcome, screen: &mut Screen) -> Result<(), Failure> {
         None => format!("{}: the way to what went wrong", configuration.name),
     };
     screen.line("")?;
-    screen.line(&heading)?;
-    screen.line(&format!("  {}", configuration.about))?;
+    screen.line(&wrapped(&heading, screen.width()))?;
+    screen.line(&wrapped(
+        &format!("  {}", configuration.about),
+        screen.width(),
+    ))?;
     match Story::of(&configuration.setup, &trace.actions) {
         Ok(story) => screen.text(&timeline::layout(&story, screen.width(), &screen.painter()))?,
         Err(impossible) => {

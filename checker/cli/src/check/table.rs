@@ -7,6 +7,7 @@ use lockstep_explore::timeline::Paint;
 use super::outcome::Outcome;
 use crate::amount;
 use crate::failure::End;
+use crate::layout::indented;
 
 /// The widths of the numbers' columns: states, transitions, depth, seconds, bytes by state.
 const WIDTHS: [usize; 5] = [11, 12, 5, 8, 7];
@@ -27,20 +28,19 @@ impl Table {
         }
     }
 
-    /// The first line.
+    /// The first line, or two.
     pub(crate) fn heading(&self) -> String {
         let names = ["states", "transitions", "depth", "seconds", "B/state"];
-        let numbers = columns(names.map(str::to_owned));
-        format!(
-            "{:name$}{numbers}  verdict",
-            "configuration",
-            name = self.name
-        )
+        let left = self.left("configuration", &columns(names.map(str::to_owned)));
+        let verdict = "  verdict";
+        if self.stacked() || length(&left) + length(verdict) > self.width {
+            return left;
+        }
+        format!("{left}{verdict}")
     }
 
-    /// A row; two lines where the verdict doesn't fit.
+    /// A row. The verdict gets lines of its own where it doesn't fit, and so do the numbers.
     pub(crate) fn row(&self, outcome: &Outcome, paint: Paint<'_>) -> String {
-        let name = &outcome.configuration.name;
         let numbers = match &outcome.found {
             Some((found, _)) => [
                 amount::grouped(found.states),
@@ -51,16 +51,34 @@ impl Table {
             ],
             None => [const { "-" }; 5].map(str::to_owned),
         };
-        let left = format!("{name:width$}{}", columns(numbers), width = self.name);
+        let left = self.left(&outcome.configuration.name, &columns(numbers));
         let verdict = outcome.verdict();
-        let used = left.chars().count() + 2;
-        let painted = paint(outcome.tone(), &verdict);
-        if used + verdict.chars().count() <= self.width {
-            format!("{left}  {painted}")
-        } else {
-            format!("{left}\n    {painted}")
+        let tone = outcome.tone();
+        if !self.stacked() && length(&left) + 2 + length(&verdict) <= self.width {
+            return format!("{left}  {}", paint(tone, &verdict));
         }
+        let verdict = indented(&verdict, self.width);
+        let painted: Vec<String> = verdict.iter().map(|line| paint(tone, line)).collect();
+        format!("{left}\n{}", painted.join("\n"))
     }
+
+    fn left(&self, name: &str, numbers: &str) -> String {
+        if self.stacked() {
+            // The first number has room to spare, so this is an indentation, too.
+            return format!("{name}\n{numbers}");
+        }
+        format!("{name:width$}{numbers}", width = self.name)
+    }
+
+    /// Whether the numbers don't fit beside the names.
+    fn stacked(&self) -> bool {
+        let numbers: usize = WIDTHS.iter().map(|width| width + 2).sum();
+        self.name + numbers > self.width
+    }
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
 }
 
 fn columns(numbers: [String; 5]) -> String {
@@ -128,11 +146,17 @@ pub(crate) fn list(configurations: &[Configuration], width: usize) -> Vec<String
     let each = rows.iter().zip(configurations);
     each.map(|([name, tier, must], one)| {
         let row = format!("{name:first$}  {tier:second$}  {must:third$}");
-        if left + one.about.chars().count() <= width {
-            format!("{row}  {}", one.about)
-        } else {
-            format!("{}\n    {}", row.trim_end(), one.about)
+        if left + length(&one.about) <= width {
+            return format!("{row}  {}", one.about);
         }
+        let row = match left - 2 <= width {
+            true => row.trim_end().to_owned(),
+            false => format!(
+                "{name}\n{}",
+                indented(&format!("{tier}, {must}"), width).join("\n")
+            ),
+        };
+        format!("{row}\n{}", indented(&one.about, width).join("\n"))
     })
     .collect()
 }

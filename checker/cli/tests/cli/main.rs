@@ -222,7 +222,17 @@ fn what_must_fail_shows_how_it_does_if_it_is_named() {
     ] {
         assert!(out.contains(part), "no '{part}' in {out}");
     }
-    assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+    assert!(out.lines().all(|line| line.chars().count() <= 160), "{out}");
+}
+
+#[test]
+fn off_a_terminal_a_row_is_a_line() {
+    let out = succeeds(&["check", "--config", VIOLATES]);
+    let row = out.lines().find(|line| line.starts_with(VIOLATES)).unwrap();
+    assert!(row.ends_with("violates taken-is-dead, as it must"), "{out}");
+    let out = succeeds(&["mutants", "--only", "frozen-is-dead"]);
+    let row = out.lines().nth(1).unwrap();
+    assert!(row.ends_with("first: unguarded-never-recovered"), "{out}");
 }
 
 /// The limit cuts the long searches among them short.
