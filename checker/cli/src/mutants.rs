@@ -297,6 +297,7 @@ fn beside(left: &str, text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use lockstep_explore::search::Options;
+    use lockstep_explore::timeline::plain;
     use lockstep_model::mutation::Mutant;
 
     #[test]
@@ -314,6 +315,23 @@ mod tests {
         let fate = Fate::of(Some(&trial), case.property.name());
         assert_eq!((fate.killed, fate.end), (None, End::Internal));
         assert!(fate.text.contains("FAILED: out of bounds"), "{}", fate.text);
+    }
+
+    #[test]
+    fn every_line_fits_the_width() {
+        let row = Row {
+            mutant: "margin-of-one-reset",
+            rule: "starting, stopping, releasing",
+            configuration: "mutant/margin-of-one-reset".into(),
+            property: "unguarded-never-recovered",
+            outcome: Some(Fate::of(None, "unguarded-never-recovered")),
+        };
+        for (width, lines) in [(60, 4), (80, 2), (160, 2)] {
+            let told = text(&row, 20, width, &plain);
+            assert_eq!(told.lines().count(), lines, "{told}");
+            let fits = |line: &str| line.chars().count() <= width;
+            assert!(told.lines().all(fits), "{told}");
+        }
     }
 
     #[test]

@@ -177,3 +177,35 @@ fn expectation(expectation: Expectation) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockstep_explore::configuration;
+    use lockstep_explore::timeline::plain;
+
+    #[test]
+    fn every_line_fits_the_width() {
+        let all = configuration::with_mutants();
+        for width in [60, 80, 120, 160] {
+            let table = Table::new(&all, width);
+            let rows = all.iter().map(Outcome::skipped);
+            let mut text = vec![table.heading()];
+            text.extend(rows.map(|row| table.row(&row, &plain)));
+            text.extend(list(&all, width));
+            for line in text.iter().flat_map(|row| row.lines()) {
+                assert!(length(line) <= width, "{width}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_has_as_many_lines_as_it_needs() {
+        let all = configuration::all();
+        let row = |width| Table::new(&all, width).row(&Outcome::skipped(&all[0]), &plain);
+        assert_eq!(
+            [160, 100, 60].map(|width| row(width).lines().count()),
+            [1, 2, 3]
+        );
+    }
+}
