@@ -2,33 +2,77 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lockstep_explore::configuration::Tier;
 use lockstep_model::config::{Field, Kappa, Profile};
 use lockstep_model::time::Span;
 
 use crate::amount;
+use crate::failure::Failure;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  everything was explored, and is as it must be
-  1  something isn't: a property that must hold fails, one that must fail
-     doesn't, a mutant survives, a file doesn't replay as it says
+  1  something is not as it must be: a property fails that must hold, or
+     holds that must fail; a mutant survives; a file doesn't replay as it says
   2  bad input: an unknown name, a contradictory timing, a broken file
   3  a limit was reached first, so nothing is known
   4  an error inside the checker
 
 Colours are for terminals only; NO_COLOR=1 turns them off.";
 
-/// Checks that Lockstep never runs a service twice.
+/// Checks that Lockstep never runs a service on two nodes at once.
 ///
 /// Explores everything that can happen in small clusters, with every fault at every moment, and
-/// shows step by step how a property breaks if it does.
+/// shows step by step how a property breaks if one does.
 #[derive(Debug, Parser)]
-#[command(name = "ha-checker", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(
+    name = "ha-checker",
+    version,
+    after_help = EXIT_CODES,
+    max_term_width = 100,
+    arg_required_else_help = false
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// What the process was given. `Ok(None)`: help or the version was asked for, and shown.
+    pub(crate) fn read() -> Result<Option<Self>, Failure> {
+        match Self::try_parse() {
+            Ok(arguments) => Ok(Some(arguments)),
+            Err(error) if error.use_stderr() => Err(Failure::input(one_line(&error))),
+            Err(error) => error.print().map(|()| None).map_err(Failure::from),
+        }
+    }
+}
+
+/// What is wrong and what would be right; the other commands write a line for each thing, too.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.join(" ")
+    });
+    let ours = |line: &String| !line.starts_with("Usage:") && !line.starts_with("For more info");
+    let mut whole = String::new();
+    for line in lines.take_while(ours).filter(|line| !line.is_empty()) {
+        // Values that are possible stand in brackets; what belongs to a list follows its colon.
+        if !whole.is_empty() {
+            let goes_on = line.starts_with(['[', '<']) || whole.ends_with(':');
+            whole.push_str(if goes_on { " " } else { "; " });
+        }
+        whole.push_str(&line);
+    }
+    let what = whole.strip_prefix("error: ").unwrap_or(&whole);
+    let values = error.kind() == ErrorKind::InvalidValue && what.ends_with(']');
+    if values || error.kind() == ErrorKind::ValueValidation {
+        return what.to_owned();
+    }
+    format!("{what}; --help shows how it is called")
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,56 +83,57 @@ pub(crate) enum Command {
     Replay(Replay),
 }
 
-/// Explore configurations, and say for each whether what must come out does.
+/// Explore configurations exhaustively, and compare what is found with what must be.
 ///
 /// A configuration is a small cluster with the faults that may happen in it. In most of them every
 /// property must hold. In the others a rule or an assumption is broken on purpose and a property
-/// must fail: the row then says `violates single-instance, as it must`, which is a success. Named
-/// with --config, such a configuration shows its counterexample as a time line; so does
-/// mutant/NAME, for the names that `ha-checker mutants --list` shows.
+/// must fail: the row then says `violates single-instance, as it must`, which is a success. If
+/// --config asks for such a configuration, its counterexample is shown as a time line. mutant/NAME
+/// is one, too, for each name that `ha-checker mutants --list` shows.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ha-checker check                       what has to pass on every change
   ha-checker check --list                what there is
   ha-checker check --config l1/k1/power  one of them
-  ha-checker check --config reference/   all whose names begin so
+  ha-checker check --config reference/   all whose names begin so, with time lines
   ha-checker check --config mutant/start-unarmed
                                          what happens without a rule
 
-Exit codes: 0 all explored and as expected, 1 violated (or not violated where
-it must be), 2 bad input, 3 a limit was reached first, 4 internal error.")]
+Exit codes: 0 all explored and as it must be, 1 a property fails that must hold
+or holds that must fail, 2 bad input, 3 a limit was reached first, 4 internal
+error.")]
 pub(crate) struct Check {
-    /// Which configurations: quick on every change, full before a release (includes quick)
+    /// Which configurations. quick: for every change; full: for a release, quick included
     #[arg(long, value_enum, default_value_t = TierName::Quick, conflicts_with = "config")]
     pub(crate) tier: TierName,
-    /// These instead, whatever their tier; a name that ends in / stands for all below it
+    /// Only these, of any tier; a name that ends in / stands for all names that begin with it
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) config: Vec<String>,
-    /// Only list them: name, tier, what must come out, what it is about
+    /// Explore nothing, list them: name, tier, what must come out, what it is about
     #[arg(long)]
     pub(crate) list: bool,
     /// One JSON document on standard output, with traces as actions
     #[arg(long)]
     pub(crate) json: bool,
-    /// The most time for the whole run: 300ms, 90s, 10min, 2h
-    #[arg(long, value_name = "DURATION", value_parser = amount::span)]
-    pub(crate) time: Option<Span>,
-    /// The most memory for any one search's tables and queue: 500MB, 4GiB
-    #[arg(long, value_name = "SIZE", value_parser = amount::size)]
-    pub(crate) memory: Option<u64>,
     #[command(flatten)]
-    pub(crate) threads: Threads,
-    /// Write every counterexample found into this directory, made if it isn't there
+    pub(crate) means: Means,
+    /// Write each counterexample into a file in this directory, which is made if need be
     #[arg(long, value_name = "DIR", conflicts_with = "list")]
     pub(crate) counterexample: Option<PathBuf>,
 }
 
-/// How many threads.
+/// What a run may use.
 #[derive(Debug, Args)]
-pub(crate) struct Threads {
-    /// Threads of a search, up to 64 [default: the cores, at most 2]; results don't depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+pub(crate) struct Means {
+    /// End the whole run after this time: 300ms, 90s, 10min, 2h
+    #[arg(long, value_name = "DURATION", value_parser = amount::span, allow_hyphen_values = true)]
+    pub(crate) time: Option<Span>,
+    /// End a search whose tables and queue take more than this: 500MB, 4GiB
+    #[arg(long, value_name = "SIZE", value_parser = amount::size, allow_hyphen_values = true)]
+    pub(crate) memory: Option<u64>,
+    /// Threads of each search, 1 to 64; results don't depend on it [default: the cores, at most 2]
+    #[arg(long, value_name = "N", value_parser = amount::threads, allow_hyphen_values = true)]
     pub(crate) threads: Option<u16>,
 }
 
@@ -99,27 +144,27 @@ pub(crate) struct Threads {
 /// are judged.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit codes: 0 every mutant was killed, 1 one survives, 2 bad input, 4 internal
-error.")]
+Exit codes: 0 every mutant was killed, 1 one survives, 2 bad input, 3 a limit
+was reached first, 4 internal error.")]
 pub(crate) struct Mutants {
-    /// Only these
+    /// Only these mutants
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) only: Vec<String>,
-    /// Only list them: name, rule, configuration, declared property
+    /// Run nothing, list them: name, rule, configuration, declared property
     #[arg(long)]
     pub(crate) list: bool,
     /// One JSON document on standard output
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) threads: Threads,
+    pub(crate) means: Means,
 }
 
 /// Say what follows from the numbers of a timing, and whether they contradict each other.
 ///
 /// Begins with a profile's numbers; each option replaces one of them. Spans have units: 300ms,
 /// 1.5s, 2min. The certificate says when services are stopped, when the watchdog resets a node at
-/// the latest, when another node may take over at the earliest, and what lies between.
+/// the latest, when another node may take over at the earliest, and how much time is to spare.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -129,14 +174,14 @@ Examples:
 Exit codes: 0 accepted, 2 contradictory (one line for each broken inequality),
 4 internal error.")]
 pub(crate) struct Timing {
-    /// Where to begin
+    /// The profile to begin with
     #[arg(long, value_enum, default_value_t = ProfileName::Default, value_name = "PROFILE")]
     pub(crate) profile: ProfileName,
     /// One JSON document on standard output
     #[arg(long)]
     pub(crate) json: bool,
-    /// κ: 1 if a kernel timer kills the multiplexer at its deadline, else 3
-    #[arg(long, value_enum, value_name = "1|3")]
+    /// κ: 1 if a kernel timer kills the multiplexer at its deadline, otherwise 3
+    #[arg(long, value_enum, value_name = "1|3", allow_hyphen_values = true)]
     pub(crate) kappa: Option<KappaName>,
     #[command(flatten)]
     pub(crate) numbers: Numbers,
@@ -149,10 +194,10 @@ macro_rules! numbers {
         #[command(next_help_heading = "Numbers")]
         pub(crate) struct Numbers {
             $($(#[doc = $doc])*
-            #[arg(long, value_name = "SPAN", value_parser = amount::span)]
+            #[arg(long, value_name = "SPAN", value_parser = amount::span, allow_hyphen_values = true)]
             $name: Option<Span>,)*
             /// ρ: the most that a clock's rate is off, in parts per million
-            #[arg(long, value_name = "PPM")]
+            #[arg(long, value_name = "PPM", value_parser = amount::parts_per_million, allow_hyphen_values = true)]
             drift: Option<u32>,
         }
 
@@ -169,7 +214,7 @@ macro_rules! numbers {
 }
 
 numbers! {
-    /// T: a lock may be taken when it was silent for so long
+    /// T: how long a lock must be silent before it may be taken
     lease: LockTtl,
     /// W: the time-out asked of the watchdog's device
     watchdog: Watchdog,
@@ -181,15 +226,15 @@ numbers! {
     scheduling_delay: SchedulingDelay,
     /// r: how often a lock is renewed
     renewal: Renewal,
-    /// q: the store outage that stops and resets nothing
+    /// q: the longest store outage that must stop and reset nothing
     outage: Outage,
-    /// τ: after which a store request counts as unanswered
+    /// τ: how long until a store request counts as unanswered
     request_timeout: RequestTimeout,
     /// 2·RTT: one read and one write of the store
     round_trips: RoundTrips,
     /// g: how long stopping all services may take
     stop_budget: StopBudget,
-    /// The last part of g, for killing
+    /// The last part of g, in which services are killed
     kill_budget: KillBudget,
     /// δ: how long a node's I/O may trail its reset
     io_trail: IoTrail,
@@ -201,17 +246,17 @@ numbers! {
     presence: Presence,
     /// f: how long a node must be silent before it is fenced
     fence_delay: FenceDelay,
-    /// After which a failed job of an agent is tried again
+    /// How long until an agent's failed job is tried again
     retry: Retry,
     /// How long a lock is kept with nothing to run
     idle: Idle,
 }
 
-/// Carry out files again: counterexamples, and journals of the daemons.
+/// Replay files: counterexamples, and journals of the daemons.
 ///
 /// A counterexample is shown as a time line, and its property must break at the end. A journal's
-/// inputs are fed to the same machine, which must give the effects that were written down. Which
-/// it is, the content says.
+/// inputs are fed to the same machine, which must give the effects that were written down. The
+/// content of a file says which of the two it is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exit codes: 0 every file replays as it says, 1 one doesn't, 2 a file can't be
@@ -220,7 +265,7 @@ pub(crate) struct Replay {
     /// The files
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Only say whether they replay
+    /// Show no time lines, only say for each file whether it replays
     #[arg(long, short)]
     pub(crate) quiet: bool,
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use lockstep_explore::timeline::Tone;
+
 /// How a command ended, as its exit code. A run in which several apply ends with the first of
 /// [`End::Internal`], [`End::Violated`], [`End::Truncated`], [`End::AsExpected`] that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,25 @@ impl End {
             Self::Usage => 2,
             Self::Truncated => 3,
             Self::Internal => 4,
+        }
+    }
+
+    /// Its name in JSON.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::AsExpected => "as-expected",
+            Self::Violated => "violated",
+            Self::Truncated => "truncated",
+            Self::Usage | Self::Internal => "failed",
+        }
+    }
+
+    /// How much it matters.
+    pub(crate) const fn tone(self) -> Tone {
+        match self {
+            Self::AsExpected => Tone::Notable,
+            Self::Truncated => Tone::Fault,
+            Self::Violated | Self::Usage | Self::Internal => Tone::Alarm,
         }
     }
 

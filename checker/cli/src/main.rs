@@ -8,8 +8,10 @@
 
 mod amount;
 mod arguments;
+mod budget;
 mod check;
 mod failure;
+mod layout;
 mod mutants;
 mod replay;
 mod screen;
@@ -17,8 +19,6 @@ mod timing;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
-
-use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 use failure::{End, Failure};
@@ -29,10 +29,12 @@ use screen::Screen;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let ended = catch_unwind(move || {
+    let ended = catch_unwind(|| {
         let mut screen = Screen::new();
-        let ended = run(arguments, &mut screen);
+        let ended = Arguments::read().and_then(|arguments| match arguments {
+            Some(arguments) => run(arguments, &mut screen),
+            None => Ok(End::AsExpected),
+        });
         let flushed = screen.flush().map_err(Failure::from);
         let ended = ended.and_then(|end| flushed.map(|()| end));
         ended.unwrap_or_else(|failure| screen.fail(&failure))

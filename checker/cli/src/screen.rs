@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use crate::failure::{End, Failure};
 
-/// How wide text is where nobody says.
-const WIDTH: usize = 100;
+/// How wide text is off a terminal: a row of any table fits, and so can be searched for.
+const WIDTH: usize = 160;
 
 /// Narrower than this, nothing is legible.
-const WIDTH_MIN: usize = 80;
+const WIDTH_MIN: usize = 60;
 
 /// Standard output and standard error.
 pub(crate) struct Screen {
@@ -91,11 +91,6 @@ impl Screen {
             Some(bar) => bar.suspend(write),
             None => write(),
         };
-    }
-
-    /// A text in its colour, if there are any.
-    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
-        paint(self.colours, tone, text)
     }
 
     /// Something that paints, apart from the screen.

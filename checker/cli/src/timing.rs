@@ -43,7 +43,7 @@ pub(crate) fn run(asked: &Timing, screen: &mut Screen) -> Result<End, Failure> {
             certificate: &certificate,
         })?;
     } else if accepted {
-        screen.text(&certificate.to_string())?;
+        screen.text(&fitting(&certificate.to_string(), screen.width()))?;
     }
     if accepted {
         return Ok(End::AsExpected);
@@ -56,4 +56,51 @@ pub(crate) fn run(asked: &Timing, screen: &mut Screen) -> Result<End, Failure> {
     }
     let lines = certificate.broken.iter().map(ToString::to_string);
     Err(Failure::Input(lines.collect()))
+}
+
+/// A certificate as it is, or without its drawing and with formulas below their quantities where
+/// it is too wide.
+fn fitting(certificate: &str, width: usize) -> String {
+    let length = |text: &str| text.chars().count();
+    if certificate.lines().all(|line| length(line) <= width) {
+        return certificate.to_owned();
+    }
+    let rows = certificate.lines().filter(|line| !line.starts_with(' '));
+    let rows = rows.map(|row| {
+        let cells = row.split("  ").map(str::trim);
+        cells.filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    });
+    let rows: Vec<Vec<&str>> = rows.collect();
+    let quantity = rows.iter().filter_map(|cells| cells.first());
+    let quantity = quantity.map(|cell| length(cell)).max().unwrap_or(0);
+    let mut text = String::new();
+    for cells in rows {
+        match cells.as_slice() {
+            [name, formula, value] => {
+                text.push_str(&format!("{name:quantity$}  {value:>10}\n    {formula}\n"));
+            }
+            [] => {}
+            cells => text.push_str(&format!("{}\n\n", cells.join("  "))),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_fits_the_width() {
+        for profile in Profile::ALL {
+            let whole = Certificate::of(&profile.timing()).to_string();
+            assert_eq!(fitting(&whole, 160), whole);
+            let narrow = fitting(&whole, 60);
+            let fits = |line: &str| line.chars().count() <= 60;
+            assert!(narrow.lines().all(fits), "{narrow}");
+            let values = |text: &str| text.matches(" s\n").count();
+            assert!(values(&narrow) > 10, "{narrow}");
+            assert!(narrow.starts_with("safe and live\n\n"), "{narrow}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`search`] is a search over any stateright model and knows nothing of Lockstep. [`cluster`]
 //! makes the world such a model, [`configuration`] names what is explored, [`mutants`] what must
-//! fail, [`counterexample`] and [`timeline`] show how. [`lease`] is a small model of known size to
+//! fail and [`trial`] whether it does, [`counterexample`] and [`timeline`] show how. [`lease`] is a small model of known size to
 //! measure the search with.
 //!
 //! This crate takes no decision of the protocol and prints nothing.
@@ -14,3 +14,4 @@ pub mod lease;
 pub mod mutants;
 pub mod search;
 pub mod timeline;
+pub mod trial;

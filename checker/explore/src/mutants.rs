@@ -2,7 +2,7 @@
 //!
 //! A [`Case`] names a rule, the mutant that breaks it, the property that is declared to fail, and
 //! the setup in which it does. The declared property is judged alone; then all are, to report
-//! which fires first.
+//! which fires first ([`crate::trial`]).
 
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::Ranks;
@@ -12,10 +12,9 @@ use lockstep_world::property::Property;
 use lockstep_world::{Admin, Fault, Setup};
 
 use crate::configuration::{
-    Configuration, Expectation, Findings, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
+    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
     with_drift,
 };
-use crate::search::Options;
 
 /// A rule, broken.
 #[derive(Clone, Debug)]
@@ -28,40 +27,6 @@ pub struct Case {
     pub property: Property,
     /// Where: the mutant switched on, the declared property judged alone.
     pub configuration: Configuration,
-}
-
-/// What became of a case.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The search in which the declared property was judged alone.
-    pub declared: Findings,
-    /// Whether the declared property failed.
-    pub killed: bool,
-    /// The property that fails first when all are judged.
-    pub first: Option<&'static str>,
-}
-
-impl Case {
-    /// Runs the case: the declared property alone, then all of them.
-    #[must_use]
-    pub fn run(&self, options: &Options) -> Outcome {
-        let declared = self.configuration.explore(options, |_| ());
-        let traces = |findings: &Findings| {
-            let mut broken = findings.properties.iter().filter(|one| one.trace.is_some());
-            broken.next().map(|one| one.name)
-        };
-        let killed = traces(&declared) == Some(self.property.name());
-        let all = Configuration {
-            expectation: Expectation::Holds,
-            ..self.configuration.clone()
-        };
-        let first = traces(&all.explore(options, |_| ()));
-        Outcome {
-            declared,
-            killed,
-            first,
-        }
-    }
 }
 
 /// Every setup with these rules broken in it.

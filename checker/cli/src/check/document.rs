@@ -126,12 +126,7 @@ impl<'a> Document<'a> {
         Self {
             format: "lockstep-check",
             version: VERSION,
-            result: match end {
-                End::AsExpected => "as-expected",
-                End::Violated => "violated",
-                End::Truncated => "truncated",
-                End::Usage | End::Internal => "failed",
-            },
+            result: end.name(),
             exit_code: end.code(),
             configurations: outcomes.iter().map(explored).collect(),
         }

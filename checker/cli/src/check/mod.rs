@@ -6,21 +6,24 @@ mod table;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use lockstep_explore::configuration::{self, Configuration, Expectation};
 use lockstep_explore::counterexample::Counterexample;
-use lockstep_explore::search::{Limits, Options};
 use lockstep_explore::timeline::{self, Story};
 use lockstep_world::property::Property;
 
 use crate::amount;
-use crate::arguments::{Check, Threads};
+use crate::arguments::Check;
+use crate::budget::Budget;
 use crate::failure::{End, Failure};
+use crate::layout::wrapped;
 use crate::screen::Screen;
 use document::Document;
 use outcome::Outcome;
 use table::Table;
+
+pub(crate) use outcome::cut;
+pub(crate) use table::progress;
 
 /// Explores what was asked for.
 pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
@@ -45,24 +48,14 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
         screen.json(&Document::of(&outcomes, end))?;
         return Ok(end);
     }
-    screen.line(&table::summary(&outcomes))?;
+    screen.line(&wrapped(&table::summary(&outcomes), screen.width()))?;
     for outcome in &outcomes {
-        // What must fail is shown if somebody asked for it by name.
-        let named = asked.config.contains(&outcome.configuration.name);
-        if named || outcome.end() != End::AsExpected {
+        // What must fail is shown if somebody asked for it by name, or by how its name begins.
+        if is_named(asked, &outcome.configuration) || outcome.end() != End::AsExpected {
             show(outcome, screen)?;
         }
     }
     Ok(end)
-}
-
-/// The options of a search, without limits.
-pub(crate) fn options(threads: &Threads) -> Options {
-    let mut options = Options::default();
-    if let Some(threads) = threads.threads {
-        options.threads = threads.into();
-    }
-    options
 }
 
 fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
@@ -72,10 +65,6 @@ fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
         return Ok(all.filter(tier).collect());
     }
     let all = configuration::with_mutants();
-    let meant = |wanted: &str, name: &str| match wanted.strip_suffix('/') {
-        Some(_) => name.starts_with(wanted),
-        None => name == wanted,
-    };
     let unknown: Vec<String> = asked
         .config
         .iter()
@@ -85,8 +74,23 @@ fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
     if !unknown.is_empty() {
         return Err(Failure::Input(unknown));
     }
-    let wanted = |one: &Configuration| asked.config.iter().any(|name| meant(name, &one.name));
+    let wanted = |one: &Configuration| is_named(asked, one);
     Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// Whether somebody asked for it with `--config`.
+fn is_named(asked: &Check, configuration: &Configuration) -> bool {
+    let mut wanted = asked.config.iter();
+    wanted.any(|wanted| meant(wanted, &configuration.name))
+}
+
+/// Whether `--config` means this name: itself, or with a / at its end all below it.
+fn meant(wanted: &str, name: &str) -> bool {
+    if wanted.ends_with('/') {
+        name.starts_with(wanted)
+    } else {
+        name == wanted
+    }
 }
 
 /// Says that there is no such name, and what it might have been.
@@ -125,28 +129,19 @@ fn explore(
     screen: &mut Screen,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut outcomes = Vec::new();
-    let mut spent = 0.0;
     let ticker = screen.begin_progress();
-    let options = options(&asked.threads);
+    let mut budget = Budget::of(&asked.means);
     for (index, configuration) in chosen.iter().enumerate() {
-        let left = asked.time.map(|time| time.0 as f64 / 1000.0 - spent);
-        let mut outcome = if left.is_some_and(|left| left <= 0.0) {
-            Outcome::skipped(configuration)
-        } else {
-            let options = Options {
-                limits: Limits {
-                    time: left.map(Duration::from_secs_f64),
-                    bytes: asked.memory,
-                    states: None,
-                },
-                ..options.clone()
-            };
-            let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
-            let found = configuration.explore(&options, |progress| {
-                ticker.show(|| table::progress(&place, progress));
-            });
-            spent += found.seconds;
-            Outcome::of(configuration, found)
+        let mut outcome = match budget.options() {
+            None => Outcome::skipped(configuration),
+            Some(options) => {
+                let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
+                let found = configuration.explore(&options, |now| {
+                    ticker.show(|| progress(&place, now));
+                });
+                budget.spend(found.seconds);
+                Outcome::of(configuration, found)
+            }
         };
         if let (Some(directory), Some(counterexample)) =
             (&asked.counterexample, outcome.counterexample())
@@ -181,8 +176,11 @@ fn show(outcome: &Outcome, screen: &mut Screen) -> Result<(), Failure> {
         None => format!("{}: the way to what went wrong", configuration.name),
     };
     screen.line("")?;
-    screen.line(&heading)?;
-    screen.line(&format!("  {}", configuration.about))?;
+    screen.line(&wrapped(&heading, screen.width()))?;
+    screen.line(&wrapped(
+        &format!("  {}", configuration.about),
+        screen.width(),
+    ))?;
     match Story::of(&configuration.setup, &trace.actions) {
         Ok(story) => screen.text(&timeline::layout(&story, screen.width(), &screen.painter()))?,
         Err(impossible) => {

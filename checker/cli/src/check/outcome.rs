@@ -82,11 +82,7 @@ impl Outcome {
 
     /// How much the verdict matters.
     pub(crate) fn tone(&self) -> Tone {
-        match self.end() {
-            End::AsExpected => Tone::Notable,
-            End::Truncated => Tone::Fault,
-            End::Violated | End::Usage | End::Internal => Tone::Alarm,
-        }
+        self.end().tone()
     }
 
     /// The verdict in words.

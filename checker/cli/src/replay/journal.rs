@@ -6,15 +6,22 @@ use lockstep_explore::counterexample::action_text;
 use lockstep_model::config::Config;
 use lockstep_model::journal::{self, Difference, Entry, FORMAT, Header, Kind};
 
-use super::Trouble;
 use super::lines::Lines;
+use super::{Trouble, without_place};
 use crate::amount;
 
 /// Feeds a journal's inputs to its machine and compares the effects. Says in a sentence what it
 /// was.
 pub(super) fn replay<R: BufRead>(first: &str, lines: &mut Lines<R>) -> Result<String, Trouble> {
-    let header: Header = serde_json::from_str(first)
-        .map_err(|error| Trouble::broken(1, format!("no journal's header: {error}")))?;
+    let header: Header = serde_json::from_str(first).map_err(|error| {
+        let message = format!("no journal's header: {}", without_place(&error));
+        Trouble::broken(1, message)
+    })?;
+    if lines.is_torn() {
+        let message =
+            "a journal's header without the end of its line: nothing was written after it";
+        return Err(Trouble::broken(1, message));
+    }
     let config = &header.config;
     if let Err(broken) = Config::new(config.timing().clone(), config.services.clone()) {
         let first = broken.first().map(ToString::to_string).unwrap_or_default();
@@ -40,10 +47,12 @@ pub(super) fn replay<R: BufRead>(first: &str, lines: &mut Lines<R>) -> Result<St
         ""
     };
     let machine = machine(&header.machine);
-    Ok(format!(
-        "the journal of {machine} replays, {} steps{torn}",
-        amount::grouped(steps)
-    ))
+    let replays = match steps {
+        0 => "has no steps yet, only a header".to_owned(),
+        1 => "replays, 1 step".to_owned(),
+        _ => format!("replays, {} steps", amount::grouped(steps)),
+    };
+    Ok(format!("the journal of {machine} {replays}{torn}"))
 }
 
 fn entry<R: BufRead>(lines: &mut Lines<R>) -> Result<Option<Entry>, Trouble> {
@@ -52,9 +61,8 @@ fn entry<R: BufRead>(lines: &mut Lines<R>) -> Result<Option<Entry>, Trouble> {
     };
     let parsed = serde_json::from_str(&line);
     parsed.map(Some).map_err(|error| {
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        Trouble::broken(lines.number(), format!("no step of a machine: {message}"))
+        let message = format!("no step of a machine: {}", without_place(&error));
+        Trouble::broken(lines.number(), message)
     })
 }
 

@@ -17,6 +17,7 @@ use lockstep_explore::counterexample::{
 };
 use lockstep_explore::timeline;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::amount;
 use crate::arguments::Replay;
@@ -125,6 +126,7 @@ fn one(path: &Path) -> Result<Again, Trouble> {
     if let Ok(Probe {
         format: Kind::Journal(_),
     }) = serde_json::from_str(&first)
+        && first.trim_start().starts_with('{')
     {
         let headline = journal::replay(&first, &mut lines)?;
         return Ok(Again {
@@ -134,7 +136,9 @@ fn one(path: &Path) -> Result<Again, Trouble> {
         });
     }
     let mut text = first.into_bytes();
-    text.push(b'\n');
+    if !lines.is_torn() {
+        text.push(b'\n');
+    }
     let limit = (BYTES_MAX + 1).saturating_sub(text.len()) as u64;
     lines
         .into_inner()
@@ -146,22 +150,55 @@ fn one(path: &Path) -> Result<Again, Trouble> {
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         Trouble::broken(line as u64, "not UTF-8, expected JSON")
     })?;
-    match serde_json::from_str(&text) {
+    document(&text)
+}
+
+/// A file of one document, which can only be a counterexample.
+fn document(text: &str) -> Result<Again, Trouble> {
+    let neither = |what: &str| {
+        let expected = "expected a counterexample or a journal";
+        Err(Trouble::broken(0, format!("{what}, {expected}")))
+    };
+    if text.trim().is_empty() {
+        return neither("empty");
+    }
+    if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+        // The end of a text with its last line ended is on the line after that.
+        let line = error.line().min(text.lines().count()) as u64;
+        let how = if error.is_eof() {
+            "ends too early"
+        } else {
+            "not JSON"
+        };
+        let message = format!("{how}: {}", without_place(&error));
+        return Err(Trouble::broken(line, message));
+    }
+    // serde takes a list for an object whose fields are in order.
+    if !text.trim_start().starts_with('{') {
+        return neither("JSON, but no object");
+    }
+    match serde_json::from_str(text) {
         Ok(Probe {
             format: Kind::Counterexample(_),
-        }) => counterexample(&text),
+        }) => counterexample(text),
         Ok(Probe {
             format: Kind::Journal(_),
         }) => Err(Trouble::broken(
             1,
             "a journal's header over several lines, expected one document a line",
         )),
-        Err(error) if error.is_data() => Err(Trouble::broken(
+        Err(_) => Err(Trouble::broken(
             0,
             "neither a counterexample nor a journal: expected a field 'format' that says which",
         )),
-        Err(_) => counterexample(&text),
     }
+}
+
+/// serde_json ends its messages with the place, which stands at the beginning of ours.
+fn without_place(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let what = message.split(" at line ").next();
+    what.unwrap_or_default().to_owned()
 }
 
 fn counterexample(text: &str) -> Result<Again, Trouble> {

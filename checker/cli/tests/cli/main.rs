@@ -91,23 +91,58 @@ fn every_command_has_a_help_text_with_its_exit_codes() {
 }
 
 #[test]
-fn bad_arguments_end_with_two() {
-    for arguments in [
-        &["check", "--tier", "slow"][..],
-        &["check", "--tier", "quick", "--config", HOLDS],
-        &["check", "--time", "5"],
-        &["check", "--memory", "lots"],
-        &["check", "--threads", "0"],
-        &["timing", "--profile", "slow"],
-        &["timing", "--kappa", "2"],
-        &["timing", "--lease", "-1s"],
-        &["replay"],
-        &["frobnicate"],
-        &[],
+fn bad_arguments_get_one_line_that_says_what_would_be_right() {
+    for (arguments, parts) in [
+        (
+            &["check", "--tier", "slow"][..],
+            &["'slow'", "quick, full"][..],
+        ),
+        (
+            &["check", "--tier", "quick", "--config", HOLDS],
+            &["--tier", "cannot be used with", "--config", "--help"],
+        ),
+        (&["check", "--time", "5"], &["--time", "'5'", "300ms"]),
+        (
+            &["check", "--time"],
+            &["--time", "value is required", "--help"],
+        ),
+        (&["check", "--memory", "lots"], &["--memory", "4GiB"]),
+        (&["check", "--threads", "0"], &["positive", "64"]),
+        (&["check", "--threads", "two"], &["positive", "64"]),
+        (
+            &["check", "--teir", "full"],
+            &["--teir", "--tier", "--help"],
+        ),
+        (
+            &["mutants", "--counterexample", "x"],
+            &["--counterexample", "--help"],
+        ),
+        (&["timing", "--profile", "slow"], &["fast, default"]),
+        (&["timing", "--kappa", "2"], &["possible values: 1, 3"]),
+        (&["replay"], &["not provided: <FILE>", "--help"]),
+        (&["frobnicate"], &["frobnicate", "--help"]),
+        (&[], &["check", "mutants", "timing", "replay", "--help"]),
     ] {
-        let ended = run(arguments);
-        assert_eq!(ended.code, 2, "{arguments:?}: {}{}", ended.out, ended.err);
-        assert_eq!(ended.out, "", "{arguments:?}");
+        refuses(arguments, 2, parts);
+        assert_eq!(run(arguments).out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn negative_and_enormous_values_are_said_to_be() {
+    for (arguments, part) in [
+        (&["timing", "--lease", "-5s"][..], "must not be negative"),
+        (&["timing", "--drift", "-1"], "must not be negative"),
+        (&["check", "--time", "-5s"], "must not be negative"),
+        (&["mutants", "--memory", "-1GB"], "must not be negative"),
+        (&["check", "--threads", "-1"], "positive"),
+        (&["timing", "--kappa", "-1"], "possible values: 1, 3"),
+        (&["check", "--time", "99999999999999999999h"], "too long"),
+        (&["timing", "--lease", "99999999999999999999h"], "too long"),
+        (&["check", "--memory", "17000000TiB"], "too large"),
+        (&["timing", "--drift", "5000000000"], "at most 4294967295"),
+    ] {
+        refuses(arguments, 2, &[part]);
     }
 }
 
@@ -187,7 +222,28 @@ fn what_must_fail_shows_how_it_does_if_it_is_named() {
     ] {
         assert!(out.contains(part), "no '{part}' in {out}");
     }
-    assert!(out.lines().all(|line| line.chars().count() <= 100), "{out}");
+    assert!(out.lines().all(|line| line.chars().count() <= 160), "{out}");
+}
+
+#[test]
+fn off_a_terminal_a_row_is_a_line() {
+    let out = succeeds(&["check", "--config", VIOLATES]);
+    let row = out.lines().find(|line| line.starts_with(VIOLATES)).unwrap();
+    assert!(row.ends_with("violates taken-is-dead, as it must"), "{out}");
+    let out = succeeds(&["mutants", "--only", "frozen-is-dead"]);
+    let row = out.lines().nth(1).unwrap();
+    assert!(row.ends_with("first: unguarded-never-recovered"), "{out}");
+}
+
+/// The limit cuts the long searches among them short.
+#[test]
+fn the_beginning_of_names_asks_for_time_lines_too() {
+    let whole = succeeds(&["check", "--config", VIOLATES]);
+    let (_, story) = whole.split_once("\n\n").unwrap();
+    assert!(story.contains("broken at t="), "{whole}");
+    let ended = run(&["check", "--config", "reference/", "--memory", "8MB"]);
+    assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+    assert!(ended.out.contains(story), "no '{story}' in {}", ended.out);
 }
 
 #[test]
@@ -207,6 +263,8 @@ fn limits_end_with_three() {
     let ended = run(&["check", "--config", HOLDS, "--time", "0s"]);
     assert_eq!(ended.code, 3, "{}", ended.out);
     assert!(ended.out.contains("the time was up"), "{}", ended.out);
+    let summary = "0 of 1 as expected; 0 states in 0.00 s\n";
+    assert!(ended.out.ends_with(summary), "{}", ended.out);
     let ended = run(&[
         "check",
         "--config",
@@ -307,4 +365,35 @@ fn a_mutant_is_killed() {
             .unwrap()
             > 0
     );
+}
+
+#[test]
+fn limits_end_mutants_with_three() {
+    let mutant = "frozen-is-dead";
+    for (limit, value, part) in [
+        ("--time", "0s", "not explored: the time was up"),
+        ("--memory", "1kB", "truncated by memory"),
+    ] {
+        let ended = run(&["mutants", "--only", mutant, limit, value]);
+        assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+        assert!(ended.out.contains(part), "no '{part}' in {}", ended.out);
+        assert!(ended.out.contains("1 UNKNOWN"), "{}", ended.out);
+        let ended = run(&["mutants", "--only", mutant, limit, value, "--json"]);
+        let document = parsed(&ended.out);
+        assert_eq!(ended.code, 3, "{}{}", ended.out, ended.err);
+        assert_eq!(document["result"], "truncated");
+        assert!(document["all_killed"].is_null());
+        assert!(document["mutants"][0]["outcome"]["killed"].is_null());
+    }
+}
+
+#[test]
+fn mutants_say_which_property_fails_first() {
+    let out = succeeds(&["mutants", "--only", "frozen-is-dead", "start-unarmed"]);
+    for part in [
+        "taken-is-dead, first: unguarded-never-recovered",
+        "watchdog-guards, the first",
+    ] {
+        assert!(out.contains(part), "no '{part}' in {out}");
+    }
 }

@@ -44,6 +44,21 @@ fn counterexamples_are_written_and_replay() {
     assert_eq!(succeeds(&["replay", "-q", name, name]).lines().count(), 2);
 }
 
+#[test]
+fn what_a_mutant_does_is_written_and_replays() {
+    let directory = tempfile::tempdir().unwrap();
+    let into = directory.path().to_str().unwrap();
+    let mutant = "mutant/start-unarmed";
+    succeeds(&["check", "--config", mutant, "--counterexample", into]);
+    let file = directory.path().join("mutant-start-unarmed.json");
+    let told = succeeds(&["replay", "--quiet", file.to_str().unwrap()]);
+    assert!(
+        told.contains("mutant/start-unarmed violates watchdog-guards")
+            && told.contains("as stated"),
+        "{told}"
+    );
+}
+
 /// A counterexample's text with something replaced.
 fn changed(directory: &Path, change: impl Fn(&mut Value)) -> String {
     let into = directory.to_str().unwrap();
@@ -137,19 +152,30 @@ fn files_that_are_none_get_one_line() {
         2,
         &["directory"],
     );
+    let half = b"{\"format\": \"lockstep-counterexample\",\n\"version\": 1,\n";
     for (name, content, part) in [
-        ("empty", &b""[..], "EOF"),
-        ("words", b"once upon a time\n", ":1: expected value"),
+        ("empty", &b""[..], "empty: empty, expected a counterexample"),
+        ("lines", b"\n\n", "lines: empty, expected a counterexample"),
         (
-            "open",
-            b"{\"format\": \"lockstep-counterexample\",\n\"version\": 1,\n",
-            ":3: EOF",
+            "words",
+            b"once upon a time\n",
+            ":1: not JSON: expected value",
+        ),
+        ("half", half, ":2: ends too early: EOF"),
+        ("open", b"[1,2", ":1: ends too early: EOF"),
+        ("list", b"[1,2]\n", "list: JSON, but no object"),
+        (
+            "number",
+            b"{\"format\": 1}\n",
+            ":1: no journal's header: missing",
         ),
         ("binary", b"{\n\xff\xfe\n}", ":2: not UTF-8"),
-        ("zero", &[0; 5000], ":1: "),
+        ("zero", &[0; 5000], ":1: not JSON: "),
     ] {
         fs::write(path(name), content).unwrap();
         refuses(&["replay", &path(name)], 2, &[name, part]);
+        let said = run(&["replay", &path(name)]).err;
+        assert!(!said.contains("at line"), "{said}");
     }
     let huge = fs::File::create(path("huge")).unwrap();
     huge.set_len(1 << 30).unwrap();
@@ -194,6 +220,22 @@ fn journals_replay() {
     assert!(succeeds(&["replay", name]).contains("3 steps"));
     fs::write(&path, format!("{whole}{{\"Multi")).unwrap();
     assert!(succeeds(&["replay", name]).contains("3 steps; its torn last line"));
+}
+
+#[test]
+fn a_journal_without_steps_says_so_and_one_without_a_whole_header_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mux.journal");
+    let name = path.to_str().unwrap();
+    let header = journal().remove(0);
+    fs::write(&path, format!("{header}\n")).unwrap();
+    assert!(succeeds(&["replay", name]).ends_with("has no steps yet, only a header\n"));
+    fs::write(&path, format!("{header}\n{{\"Multi")).unwrap();
+    assert!(succeeds(&["replay", name]).contains("only a header; its torn last line"));
+    fs::write(&path, &header).unwrap();
+    refuses(&["replay", name], 2, &[":1:", "header without the end"]);
+    fs::write(&path, &header[..header.len() / 2]).unwrap();
+    refuses(&["replay", name], 2, &[":1:", "ends too early"]);
 }
 
 #[test]
