@@ -151,6 +151,10 @@ mutants! {
     OlderExtends = "older-extends",
     /// The kill timer is set after the client was told that it is guarded.
     KillTimerLate = "kill-timer-late",
+    /// A deadline is promised that the timer, set before W changed, stands behind.
+    TimerNotCompared = "timer-not-compared",
+    /// A device whose time-out is too long is left open.
+    RefusedLeftOpen = "refused-left-open",
     /// The multiplexer obeys SIGTERM while armed.
     TerminateArmed = "terminate-armed",
     /// A restarted multiplexer opens the device although it was armed.
@@ -172,6 +176,8 @@ mutants! {
     GuardingIgnored = "guarding-ignored",
     /// A predecessor's list still counts although a renewal of its that ends it may be under way.
     PredecessorTrusted = "predecessor-trusted",
+    /// An LRM stops what was left running, although it knows.
+    FrozenTouched = "frozen-touched",
     /// A running service is adopted before the watchdog is armed.
     AdoptUnarmed = "adopt-unarmed",
     // Starting, stopping, releasing.

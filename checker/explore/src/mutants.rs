@@ -271,6 +271,9 @@ fn multiplexer() -> Vec<Case> {
     let dead = Property::TakenIsDead;
     let guards = Property::WatchdogGuards;
     let pause = [Fault::PauseLrm];
+    let (wider, narrow) = layer1::wider_and_narrow(&k1);
+    let mut broken_device = holder(&k1, &[Fault::DeviceFails, Fault::Isolate], 2);
+    broken_device.never_resets = true;
     let shorter = changing(&longer(&k1), &k1, &[Fault::CrashLrm], 1);
     vec![
         case(Mutant::RelativeFeeding, rule, dead, relative_feeding()),
@@ -318,6 +321,18 @@ fn multiplexer() -> Vec<Case> {
             rule,
             Property::MachineInvariants,
             holder(&k1, &[], 0),
+        ),
+        case(
+            Mutant::TimerNotCompared,
+            rule,
+            guards,
+            changing(&narrow, &wider, &[Fault::PauseMux], 1),
+        ),
+        case(
+            Mutant::RefusedLeftOpen,
+            rule,
+            Property::NoNeedlessReset,
+            broken_device,
         ),
         case(Mutant::TerminateArmed, rule, guards, terminated),
         case(
@@ -388,6 +403,12 @@ fn free_locks() -> Vec<Case> {
             rule,
             guards,
             restart(&[Fault::Delay, Fault::CrashLrm], 2),
+        ),
+        case(
+            Mutant::FrozenTouched,
+            rule,
+            Property::FrozenUntouched,
+            restart(&[], 0),
         ),
         case(Mutant::AdoptUnarmed, rule, guards, restart(&[], 0)),
         case(Mutant::MoveUnguarded, rule, recovered, moving),

@@ -5,14 +5,10 @@ use lockstep_explore::configuration::named;
 use lockstep_explore::search::{Endless, Limits, endless};
 use lockstep_world::Action;
 
-fn takes_time(action: &Action) -> bool {
-    matches!(action, Action::Tick | Action::TickDrifting { .. })
-}
-
 fn check(name: &str) {
     let configuration = named(name).expect("a configuration");
     let model = Cluster::new(configuration.setup);
-    match endless(&model, takes_time, &Limits::default()) {
+    match endless(&model, Action::is_time, &Limits::default()) {
         Endless::Free { states, .. } => assert!(states > 100, "{name}: {states} states"),
         Endless::Found(lasso) => {
             let cycle: Vec<&Action> = lasso.cycle.iter().map(|step| &step.action).collect();

@@ -108,6 +108,15 @@ pub enum Action {
         /// Which effect.
         effect: usize,
     },
+    /// Opening the device goes wrong.
+    OpenFails {
+        /// Host.
+        host: usize,
+        /// Which effect.
+        effect: usize,
+        /// Whether it counts, with a longer time-out than was asked for.
+        longer: bool,
+    },
     /// A ping that had entered the kernel is done.
     PingLands {
         /// Host.
@@ -309,6 +318,7 @@ impl Action {
         "let-go",
         "tick",
         "tick-drifting",
+        "open-fails",
     ];
 
     /// The kind: its place in [`Self::KINDS`].
@@ -358,6 +368,7 @@ impl Action {
             Self::LetGo { .. } => 40,
             Self::Tick => 41,
             Self::TickDrifting { .. } => 42,
+            Self::OpenFails { .. } => 43,
         }
     }
 

@@ -5,10 +5,12 @@
 //! are compared with. Inboxes, workers and delayed requests are sets. Hosts that the setup can't
 //! tell apart are put in the order that gives the least world.
 
-use lockstep_model::id::{BootId, Epoch, Incarnation, MachineId, NodeId, Revision, Uid};
+use lockstep_model::id::{BootId, Epoch, Incarnation, MachineId, NodeId, RequestId, Revision, Uid};
+use lockstep_model::record::Outcome;
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::visit::{Visit, VisitDeadline, Visitor};
 
+use crate::action::Proc;
 use crate::setup::{Fault, Setup};
 use crate::state::{
     Delayed, FromClient, Host, IDS_PER_HOST, LockHistory, Process, Stage, Store, Worker, World,
@@ -244,19 +246,46 @@ impl World {
         }
     }
 
-    /// Drops requests that can never be applied any more and answers to processes that are no more.
+    /// Requests that can never be applied any more are as good as refused. Drops answers that nobody
+    /// takes in any more.
     fn forget_the_dead(&mut self, setup: &Setup) {
         if self.store.delayed.is_empty() {
             return;
         }
         // A store that forgets may be again what a request compares.
         let rolls_back = setup.allows(Fault::Rollback);
-        let delayed = std::mem::take(&mut self.store.delayed);
-        let alive = |one: &Delayed| match &one.stage {
-            Stage::Sent { write, .. } => rolls_back || self.store.would_apply(write),
-            Stage::Written(..) | Stage::Read(..) => self.find_process(one.from).is_some(),
+        let mut delayed = std::mem::take(&mut self.store.delayed);
+        delayed.retain_mut(|one| {
+            if let Stage::Sent { write, .. } = &one.stage
+                && !rolls_back
+                && !self.store.would_apply(write)
+            {
+                one.stage = Stage::Written(write.request, Outcome::Refused);
+            }
+            match &one.stage {
+                Stage::Sent { .. } => true,
+                Stage::Written(request, _) | Stage::Read(request, _) => {
+                    self.awaits(one.from, *request)
+                }
+            }
+        });
+        self.store.delayed = delayed;
+    }
+
+    /// Whether a process still takes in the answer to its request.
+    fn awaits(&self, from: Incarnation, request: RequestId) -> bool {
+        let Some((host, proc)) = self.find_process(from) else {
+            return false;
         };
-        self.store.delayed = delayed.iter().filter(|one| alive(one)).cloned().collect();
+        let host = &self.hosts[host];
+        match proc {
+            Proc::Lrm(index) => host.lrms[index].machine.awaits(request),
+            Proc::Contender => {
+                let contender = host.contender.as_ref();
+                contender.is_some_and(|it| it.machine.awaits(request))
+            }
+            Proc::Mux => false,
+        }
     }
 
     /// Drops answers that their process has given up: taking them in would be no more than a look

@@ -3,7 +3,9 @@
 //! Time passes only when nothing else has to happen first (*urgency*). With [`Setup::reduce`] a
 //! process that has effects to execute does that before any other process moves: executing them
 //! touches nothing that another process's step reads, so the orders left out lead to the same
-//! worlds. What can come between, faults of its host and its watchdog's device, still can.
+//! worlds. Another process's look at the store in between would have shown it older news; what it
+//! does on the strength of that it can do without having looked. What else can come between, faults
+//! of its host, its watchdog's device and another configuration, still can.
 
 use lockstep_model::contender;
 use lockstep_model::id::ServiceId;
@@ -28,6 +30,7 @@ impl World {
             self.add_hardware(setup, host, &mut actions);
             self.add_host_faults(setup, host, &mut actions);
             self.add_store_faults(setup, &mut actions);
+            self.add_reconfigure(setup, &mut actions);
             return actions;
         }
         for host in 0..self.hosts.len() {
@@ -101,6 +104,15 @@ impl World {
                     proc,
                     effect,
                 });
+            }
+            if may_fail && setup.allows(Fault::DeviceFails) && host.opens(proc, effect) {
+                for longer in [false, true] {
+                    actions.push(Action::OpenFails {
+                        host: index,
+                        effect,
+                        longer,
+                    });
+                }
             }
             if may_fail && setup.allows(Fault::SlowPing) && host.is_ping(proc, effect) {
                 actions.push(Action::PingEnters {
@@ -220,9 +232,7 @@ impl World {
                 actions.push(Action::Want { service, wanted });
             }
         }
-        if setup.admin.contains(&Admin::Reconfigure) && !self.reconfigured {
-            actions.push(Action::Reconfigure);
-        }
+        self.add_reconfigure(setup, actions);
         for (index, host) in self.hosts.iter().enumerate() {
             let lrm_runs = host.lrms.len() == 1 && host.runs(Proc::Lrm(0));
             if lrm_runs && setup.admin.contains(&Admin::RestartLrm) {
@@ -237,6 +247,16 @@ impl World {
             if host.runs(Proc::Mux) && setup.admin.contains(&Admin::TerminateMux) {
                 actions.push(Action::TerminateMux { host: index });
             }
+        }
+    }
+
+    fn may_reconfigure(&self, setup: &Setup) -> bool {
+        self.admin_left > 0 && setup.admin.contains(&Admin::Reconfigure) && !self.reconfigured
+    }
+
+    fn add_reconfigure(&self, setup: &Setup, actions: &mut Vec<Action>) {
+        if self.may_reconfigure(setup) {
+            actions.push(Action::Reconfigure);
         }
     }
 
@@ -302,8 +322,10 @@ impl World {
                 Proc::Mux => (Fault::PauseMux, Fault::CrashMux),
                 Proc::Contender => (Fault::PauseContender, Fault::CrashContender),
             };
-            // Stopped while it has nothing to do, the multiplexer is as one stopped when it has.
-            let idle = setup.reduce && proc == Proc::Mux && !self.could_act(setup, index, proc);
+            // Stopped while it has nothing to do, the multiplexer is as one stopped when it has, but
+            // that it doesn't learn of another configuration.
+            let lazy = setup.reduce && proc == Proc::Mux && !self.may_reconfigure(setup);
+            let idle = lazy && !self.could_act(setup, index, proc);
             if setup.allows(pause) && !host.is_paused(proc) && !idle {
                 actions.push(Action::Pause { host: index, proc });
             }
@@ -579,6 +601,12 @@ impl Host {
             Proc::Mux => false,
             Proc::Contender => true,
         }
+    }
+
+    fn opens(&self, proc: Proc, effect: usize) -> bool {
+        let mux = self.mux.as_ref().filter(|_| proc == Proc::Mux);
+        let effect = mux.and_then(|mux| mux.outbox.get(effect));
+        matches!(effect, Some(watchdog::Effect::Open { .. }))
     }
 
     fn is_ping(&self, proc: Proc, effect: usize) -> bool {

@@ -258,6 +258,30 @@ impl World {
         self.step_mux(setup, host, completed)
     }
 
+    /// Opening the device goes wrong: it fails, or the device counts for longer than was asked.
+    pub(crate) fn open_fails(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        effect: usize,
+        longer: bool,
+    ) -> Vec<Event> {
+        let value = &mut self.hosts[host];
+        let asked = value.mux.as_mut().map(|mux| mux.outbox.remove(effect));
+        let Some(watchdog::Effect::Open { timeout }) = asked else {
+            unreachable!("{asked:?} doesn't open the device");
+        };
+        let counts = longer.then_some(timeout + Span(1));
+        if let Some(timeout) = counts {
+            value.marker = true;
+            value.device = Device::Counting {
+                timeout,
+                elapsed: 0,
+            };
+        }
+        self.step_mux(setup, host, watchdog::Input::Opened(counts))
+    }
+
     /// A process takes in an input.
     pub(crate) fn deliver(
         &mut self,

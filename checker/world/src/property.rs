@@ -185,13 +185,15 @@ impl World {
         let Some(deadline) = host.last_deadline else {
             return false;
         };
-        if setup.physics.drift_spacing.is_some() || setup.physics.host_stop > 0 {
-            return true;
-        }
         let timing = setup.config(self.reconfigured).timing();
         let age = self.store.history(host.node).map_or(0, |lock| lock.age);
         let margin = timing.margin(timeout + Span(setup.physics.device_slack));
-        let ends = Self::now(setup).0 + timing.authority(grant.ttl).0;
+        // One's own clock may have lost what T(1−ρ) allows for, and what a host was stopped for.
+        let authority = match setup.physics.drift_spacing {
+            Some(_) => grant.ttl,
+            None => timing.authority(grant.ttl),
+        };
+        let ends = Self::now(setup).0 + authority.0 + setup.physics.host_stop;
         deadline.0 + margin.0 + age <= ends
     }
 

@@ -134,6 +134,8 @@ pub enum Fault {
     ServiceEnds,
     /// A clock skips a tick or counts it twice.
     Drift,
+    /// Opening the device fails, or it reads back a longer time-out than was asked for.
+    DeviceFails,
     /// A ping of the device enters the kernel and is done late.
     SlowPing,
     /// A hypervisor stops a host, with its clock and its watchdog.

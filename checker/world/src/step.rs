@@ -93,6 +93,7 @@ impl World {
             | Action::WorkFails { .. }
             | Action::WorkHangs { .. }
             | Action::PingEnters { .. }
+            | Action::OpenFails { .. }
             | Action::Pause { .. }
             | Action::PauseAll { .. }
             | Action::Crash { .. }
@@ -169,6 +170,11 @@ impl World {
             }
             Action::WorkFails { host, worker } => self.work_fails(host, worker),
             Action::WorkHangs { host, worker } => self.hosts[host].workers[worker].hung = true,
+            Action::OpenFails {
+                host,
+                effect,
+                longer,
+            } => return self.open_fails(setup, host, effect, longer),
             Action::PingEnters { host, effect } => {
                 if let Some(mux) = &mut self.hosts[host].mux {
                     mux.outbox.remove(effect);

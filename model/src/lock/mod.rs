@@ -16,7 +16,8 @@
 //! * a later *confirmed* write of this lock: every request here compares both records' revisions,
 //!   and any applied one changes at least one of them, so the others can never be applied again.
 //!
-//! A read settles nothing but the request whose number it shows in the record.
+//! A read settles nothing. It could show that a request *was* applied; the next confirmed write does
+//! so, too, and gives authority besides.
 
 mod learning;
 mod standing;

@@ -22,7 +22,8 @@ pub enum Standing {
     /// It was left with services running on this or another boot: only that node, or a person,
     /// may end that.
     LeftRunning,
-    /// It was held from another machine under this node's name: a person has to replace the node.
+    /// It was held from another machine under this node's name, or services were left running on
+    /// one: a person has to replace the node.
     OtherMachine,
 }
 
@@ -53,7 +54,8 @@ impl Client {
     ///
     /// * a process of the same boot takes over at once, and keeps what the grant says about
     ///   services (its driver holds the kernel lock that died with its predecessor),
-    /// * a new boot waits, whatever the grant's state: it can't tell its predecessor from a clone,
+    /// * a new boot waits, unless its predecessor released clean: it can't tell its predecessor from
+    ///   a clone,
     /// * another machine under the node's name is refused,
     /// * what was left running stays with its node. A contender that takes a lock whose holder
     ///   died before it was guarded keeps the list.
@@ -141,6 +143,14 @@ impl Client {
                 && list.machine == self.me.machine
                 && list.boot == self.me.boot
         };
+        let other_machine = grant.state.unguarded().is_some_and(|list| {
+            self.me.node == self.lock
+                && list.machine != self.me.machine
+                && !config.broken(Mutant::MachineIgnored)
+        });
+        if other_machine {
+            return Standing::OtherMachine;
+        }
         match &grant.state {
             GrantState::ReleasedClean => Standing::Free(Takeover::of(GrantState::HeldGuarded)),
             GrantState::ReleasedRunning(list) if mine(list) => {

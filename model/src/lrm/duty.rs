@@ -96,7 +96,10 @@ impl Lrm {
 
     fn duty<M: Mutation>(&self, config: &Config<M>, now: Instant, service: ServiceId) -> Duty {
         if self.is_left(config, service) {
-            return Duty::Leave;
+            return match config.broken(Mutant::FrozenTouched) {
+                true => Duty::Stop,
+                false => Duty::Leave,
+            };
         }
         if self.is_losing(config, now) {
             return match config.broken(Mutant::LossStopsNothing) {

@@ -46,8 +46,8 @@ pub struct Lrm {
     /// Whether the services' processes are being killed, or were since authority last ended.
     killing: Killing,
     idle_since: Option<Instant>,
-    /// Whether it was said that another boot beats under this node's name.
-    second_boot: bool,
+    /// Whether it was said that another boot or machine acts under this node's name.
+    alarmed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ impl Lrm {
             leaving: None,
             killing: Killing::No,
             idle_since: None,
-            second_boot: false,
+            alarmed: false,
         }
     }
 

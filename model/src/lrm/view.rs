@@ -8,6 +8,7 @@ use super::{Effect, Local, Lrm};
 use crate::config::Config;
 use crate::event::{Effects, Event};
 use crate::id::{Revision, ServiceId};
+use crate::lock::Standing;
 use crate::mutation::Mutation;
 use crate::record::{Service, Snapshot};
 use crate::time::Instant;
@@ -81,14 +82,20 @@ impl Lrm {
         let other_boot = self.lock.is_held_by_other_boot();
         let beat = self.lock.seen_beat();
         let change = self.lock.observe(config, now, snapshot);
-        if !self.lock.is_held_by_other_boot() {
-            self.second_boot = false;
-        } else if other_boot && beat != self.lock.seen_beat() && !self.second_boot {
-            self.second_boot = true;
-            effects.say(Event::SecondBoot {
-                node: self.lock.lock(),
-            });
+        let node = self.lock.lock();
+        let alarm = if self.lock.standing(config, now) == Standing::OtherMachine {
+            Some(Event::OtherMachine { node })
+        } else if self.lock.is_held_by_other_boot() {
+            let beats = other_boot && beat != self.lock.seen_beat();
+            (beats || self.alarmed).then_some(Event::SecondBoot { node })
+        } else {
+            None
+        };
+        let alarmed = alarm.is_some();
+        if let Some(alarm) = alarm.filter(|_| !self.alarmed) {
+            effects.say(alarm);
         }
+        self.alarmed = alarmed;
         self.on_change(config, change, effects);
     }
 

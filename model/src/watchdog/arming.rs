@@ -46,16 +46,11 @@ impl Multiplexer {
         effects: &mut Effects<Effect>,
     ) {
         match self.device {
-            Device::Open { .. } => self.armed(config, id, arm, effects),
-            Device::Closed if self.deadline_of(config, &arm) <= now => {
-                // Nothing was promised yet and the device is not open: there is nothing to end.
+            _ if self.deadline_of(config, &arm) <= now => {
                 effects.say(Event::ArmRefused);
-                effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(arm.id))));
-                if self.kill_timer.is_some() {
-                    let at = self.deadline_without(config, Some(id));
-                    self.end_timer(id, arm.id, at, effects);
-                }
+                self.withdraw(config, id, arm.id, effects);
             }
+            Device::Open { .. } => self.armed(config, id, arm, effects),
             Device::Closed => {
                 self.operation = Some(Operation::ArmDevice(id, arm));
                 effects.push(Effect::Open {
@@ -87,10 +82,33 @@ impl Multiplexer {
             }
             got => {
                 effects.say(Event::DeviceRefused { asked, got });
-                effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(arm.id))));
-                let at = self.deadline_without(config, Some(id));
-                self.end_timer(id, arm.id, at, effects);
+                if got.is_some() && !config.broken(Mutant::RefusedLeftOpen) {
+                    self.device = Device::Open {
+                        timeout: got.unwrap_or(asked),
+                        reset_max: config.timing().reset_max,
+                        next_ping: now + config.timing().ping,
+                    };
+                }
+                self.withdraw(config, id, arm.id, effects);
             }
+        }
+    }
+
+    /// Ends an arming that promised nothing yet: what was opened for it alone is closed again.
+    fn withdraw<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        id: ClientId,
+        arm: ArmId,
+        effects: &mut Effects<Effect>,
+    ) {
+        effects.push(Effect::Reply(id, FromMultiplexer::Refused(Some(arm))));
+        let others = self.deadline_without(config, Some(id));
+        if others.is_none() && self.device != Device::Closed {
+            self.operation = Some(Operation::Close(id, arm));
+            effects.push(Effect::Close);
+        } else if self.kill_timer.is_some() {
+            self.end_timer(id, arm, others, effects);
         }
     }
 
@@ -104,6 +122,11 @@ impl Multiplexer {
     ) {
         let armed = self.as_armed(config, &arm);
         let deadline = armed.deadline;
+        if let Some(at) = self.timer_too_late(config, id, deadline) {
+            self.operation = Some(Operation::ArmTimer(id, arm));
+            effects.push(Effect::SetTimer(Some(at)));
+            return;
+        }
         self.client(id).arm = Some(arm);
         effects.say(Event::Armed { deadline });
         effects.push(Effect::Reply(id, FromMultiplexer::Armed(armed)));
@@ -149,12 +172,31 @@ impl Multiplexer {
     ) {
         let armed = self.as_armed(config, &new);
         let deadline = armed.deadline;
+        if let Some(at) = self.timer_too_late(config, id, deadline) {
+            self.operation = Some(Operation::ExtendTimer(id, new));
+            effects.push(Effect::SetTimer(Some(at)));
+            return;
+        }
         if let Some(arm) = &mut self.client(id).arm {
             arm.renewal = new.renewal;
             arm.expires = new.expires;
         }
         effects.push(Effect::Reply(id, FromMultiplexer::Extended(armed)));
         self.set_timer_late(config, deadline, effects);
+    }
+
+    /// Where the timer has to stand before D is promised, if it stands later: W may have changed
+    /// since it was set.
+    fn timer_too_late<M: Mutation>(
+        &self,
+        config: &Config<M>,
+        id: ClientId,
+        deadline: Instant,
+    ) -> Option<Instant> {
+        let at = self.kill_at(config, id, deadline);
+        let stands = self.kill_timer.is_some_and(|stands| stands <= at);
+        let matters = timer_comes_first(config) && !config.broken(Mutant::TimerNotCompared);
+        (matters && !stands).then_some(at)
     }
 
     /// When the kernel has to kill this process if this client's D is `deadline`: at the earliest

@@ -265,11 +265,24 @@ impl Multiplexer {
                 why: "a client is told that it is armed only once the device was opened",
             });
         }
-        let enforced = self.kill_timer.is_some() || config.timing().kappa == Kappa::Three;
-        if armed && !enforced {
+        // While the timer is being moved to an earlier D, that D was not yet promised.
+        let moving = match &self.operation {
+            Some(Operation::ExtendTimer(..) | Operation::ResizeTimer(_)) => true,
+            Some(
+                Operation::ArmTimer(..)
+                | Operation::ArmDevice(..)
+                | Operation::Close(..)
+                | Operation::EndTimer(..)
+                | Operation::Resize(_),
+            )
+            | None => false,
+        };
+        let in_time = |at| moving || self.deadline(config).is_none_or(|deadline| at <= deadline);
+        let enforced = self.kill_timer.is_some_and(in_time);
+        if armed && config.timing().kappa == Kappa::One && !enforced {
             return Err(Violation {
                 name: "kill-timer-stands",
-                why: "with κ = 1 the timer is set before any answer that arms or extends",
+                why: "with κ = 1 the timer stands at D or earlier before any answer that arms or extends",
             });
         }
         Ok(())

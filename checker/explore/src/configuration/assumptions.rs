@@ -5,7 +5,7 @@
 use lockstep_model::config::{DriftPpm, Timing};
 use lockstep_model::mutation::Mask;
 use lockstep_world::property::Property;
-use lockstep_world::{Fault, Setup};
+use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::{self, holder};
 use super::{Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer2};
@@ -69,9 +69,15 @@ pub(super) fn all() -> Vec<Configuration> {
             Property::SingleInstance,
             hand_edit(&k1),
         ),
+        breaks(
+            "clone-while-frozen",
+            "A clone of a machine boots while services are left running on the original.",
+            dead,
+            clone_while_frozen(&k1),
+        ),
     ];
     for configuration in &mut all {
-        let quick = ["a2", "a6", "a8"];
+        let quick = ["a2", "a6", "clone"];
         if !quick.iter().any(|name| configuration.name.contains(name)) {
             configuration.tier = Tier::Full;
         }
@@ -133,6 +139,16 @@ fn trailing(timing: &Timing) -> Setup {
 fn rollback(timing: &Timing) -> Setup {
     let mut setup = layer2::pair(timing, &[Fault::Rollback, Fault::Isolate], 2);
     setup.instant_agents = true;
+    setup
+}
+
+/// What was released beats no more: its silence tells the clone nothing.
+fn clone_while_frozen(timing: &Timing) -> Setup {
+    let mut setup = layer1::twin(timing, 0);
+    setup.faults.clear();
+    setup.fault_budget = 0;
+    setup.admin = vec![Admin::SwitchOn, Admin::RestartLrm];
+    setup.admin_budget = 1;
     setup
 }
 

@@ -121,6 +121,7 @@ pub(super) fn all() -> Vec<Configuration> {
     for timing in [scaled_kappa_one(), scaled_kappa_three()] {
         all.extend(undisturbed(&timing));
         all.extend(singles(&timing));
+        all.push(device_fails(&timing));
         all.push(outage_tolerated(&timing));
         all.push(isolation_resets_nothing(&timing));
     }
@@ -171,6 +172,7 @@ fn singles(timing: &Timing) -> Vec<Configuration> {
             | Fault::AgentHangs
             | Fault::ServiceEnds
             | Fault::Drift
+            | Fault::DeviceFails
             | Fault::SlowPing
             | Fault::HostStop
             | Fault::Rollback
@@ -178,6 +180,14 @@ fn singles(timing: &Timing) -> Vec<Configuration> {
         }
     };
     SINGLE.iter().map(single).collect()
+}
+
+fn device_fails(timing: &Timing) -> Configuration {
+    let mut setup = holder(timing, &[Fault::DeviceFails], 1);
+    setup.never_resets = true;
+    let name = format!("l1/{}/device-fails", kappa_name(timing));
+    let about = "The device can't be opened, or counts for longer than was asked: nothing resets.";
+    holds(name, about, setup).meeting(&[Tag::Started, Tag::Disarmed])
 }
 
 fn outage_tolerated(timing: &Timing) -> Configuration {
@@ -358,6 +368,7 @@ fn reconfigured(timing: &Timing) -> Vec<Configuration> {
     let change = |(name, about, before, after, tag): &(&str, &str, Timing, Timing, Tag)| {
         let faults = [
             Fault::PauseLrm,
+            Fault::PauseMux,
             Fault::CrashLrm,
             Fault::CrashMux,
             Fault::Delay,

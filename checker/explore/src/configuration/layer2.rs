@@ -100,6 +100,7 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
         | Fault::AgentHangs
         | Fault::ServiceEnds
         | Fault::Drift
+        | Fault::DeviceFails
         | Fault::SlowPing
         | Fault::HostStop
         | Fault::Rollback
@@ -199,20 +200,20 @@ fn undisturbed(timing: &Timing) -> Configuration {
     ])
 }
 
-/// Three hosts: two run services, two contend for the first one's lock.
+/// Three hosts: one runs the service, one receives it, and one decides.
 fn three_hosts(timing: &Timing) -> Configuration {
-    let faults = [Fault::Power, Fault::Isolate];
-    let mut setup = pair(timing, &faults, 1);
+    let mut setup = pair(timing, &[Fault::Power, Fault::Isolate], 1);
     setup.admin = vec![Admin::Move];
     setup.hosts.push(HostSetup {
         node: NodeId(2),
         machine: MachineId(2),
+        lrm: false,
         ..setup.hosts[1].clone()
     });
-    setup.symmetric = vec![1, 2];
+    setup.hosts[1].contends_for = None;
     holds(
         format!("l2/{}/three-hosts", kappa_name(timing)),
-        "Two hosts contend for the lock and may receive the service; one fault.",
+        "One host contends for the lock and moves the service to another; one fault.",
         setup,
     )
     .meeting(&[Tag::TakenSilent, Tag::Moved, Tag::StartedElsewhere])

@@ -75,6 +75,7 @@ fn act(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         | Action::Pause { .. }
         | Action::Crash { .. }
         | Action::PingEnters { .. }
+        | Action::OpenFails { .. }
         | Action::PingLands { .. }
         | Action::KillTimer { .. } => befalls_process(scene, action),
         Action::Work { .. }
@@ -145,6 +146,13 @@ fn befalls_process(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         Action::Crash { host, proc } => said(host, proc, "dies", Tone::Fault),
         Action::PingEnters { host, .. } => {
             let what = "pings the device, but the ping hangs in the kernel";
+            said(host, Proc::Mux, what, Tone::Fault)
+        }
+        Action::OpenFails { host, longer, .. } => {
+            let what = match longer {
+                true => "opens the device, which counts for longer than was asked",
+                false => "fails to open the device",
+            };
             said(host, Proc::Mux, what, Tone::Fault)
         }
         Action::PingLands { host } => {

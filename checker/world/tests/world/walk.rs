@@ -14,7 +14,7 @@ use lockstep_world::setup::{HostSetup, ServiceSetup};
 use lockstep_world::{Action, Admin, Fault, Setup, World};
 use proptest::prelude::*;
 
-pub(crate) const FAULTS: [Fault; 19] = [
+pub(crate) const FAULTS: [Fault; 20] = [
     Fault::Power,
     Fault::PauseLrm,
     Fault::PauseMux,
@@ -29,6 +29,7 @@ pub(crate) const FAULTS: [Fault; 19] = [
     Fault::AgentFails,
     Fault::AgentHangs,
     Fault::ServiceEnds,
+    Fault::DeviceFails,
     Fault::SlowPing,
     Fault::HostStop,
     Fault::Rollback,
