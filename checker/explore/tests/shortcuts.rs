@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use lockstep_explore::cluster::Cluster;
 use lockstep_explore::configuration::{Findings, brisk_kappa_one, brisk_kappa_three, named};
 use lockstep_explore::search::{Options, StopAt, search};
-use lockstep_model::config::Timing;
+use lockstep_model::config::{Config, Timing};
+use lockstep_model::id::Ranks;
 use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
 use lockstep_world::{Admin, Fault, Setup};
@@ -72,6 +73,45 @@ fn steps_that_commute() {
         let said = check_reduction(&holder(&timing, &faults, Mask::NONE));
         assert!(said.closed && said.broken.is_empty());
         assert!(said.met.contains("taken-silent") && said.met.contains("reset"));
+    }
+}
+
+/// Processes that are stopped or die, and requests that are late: here orders are left out, answers
+/// dropped, and the multiplexer is stopped only where that matters.
+#[test]
+fn steps_that_commute_with_stopped_processes() {
+    for fault in [Fault::PauseMux, Fault::CrashLrm, Fault::PauseLrm] {
+        let said = check_reduction(&holder(&brisk_kappa_one(), &[fault], Mask::NONE));
+        assert!(said.closed && said.broken.is_empty());
+    }
+    for timing in [brisk_kappa_one(), brisk_kappa_three()] {
+        let said = check_reduction(&holder(&timing, &[Fault::Delay], Mask::NONE));
+        assert!(said.closed && said.broken.is_empty());
+        assert!(said.met.contains("zombie-applied"));
+    }
+}
+
+/// Another T or W at any moment, with the multiplexer stopped before or after.
+#[test]
+fn steps_that_commute_with_another_configuration() {
+    let timing = brisk_kappa_one();
+    let longer = Timing {
+        lock_ttl: timing.lock_ttl + Span(2),
+        ..timing.clone()
+    };
+    let wider = Timing {
+        watchdog: timing.watchdog + Span(1),
+        reset_max: timing.reset_max + Span(1),
+        ..longer.clone()
+    };
+    for (before, after) in [(&longer, &timing), (&longer, &wider), (&wider, &longer)] {
+        let mut setup = holder(before, &[Fault::PauseMux], Mask::NONE);
+        setup.configs[1] = Config::for_checking(after.clone(), Ranks::default(), Mask::NONE);
+        setup.rebase_bound = Setup::sufficient_bound(&setup.configs);
+        setup.admin = vec![Admin::Reconfigure];
+        setup.admin_budget = 1;
+        let said = check_reduction(&setup);
+        assert!(said.closed && said.broken.is_empty());
     }
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod command;
 mod scenarios;
 mod shift;
+mod standing;
 mod step;
 mod table;
 mod text;
