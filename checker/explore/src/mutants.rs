@@ -45,6 +45,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(who_is_who());
     cases.extend(other_numbers());
     cases.extend(multiplexer());
+    cases.extend(device());
     cases.extend(free_locks());
     cases.extend(services());
     cases
@@ -265,15 +266,9 @@ fn other_numbers() -> Vec<Case> {
 fn multiplexer() -> Vec<Case> {
     let rule = "authority and multiplexer";
     let (k1, k3) = (brisk_kappa_one(), brisk_kappa_three());
-    let mut terminated = holder(&k1, &[], 0);
-    terminated.admin = vec![Admin::TerminateMux];
-    terminated.admin_budget = 1;
     let dead = Property::TakenIsDead;
     let guards = Property::WatchdogGuards;
     let pause = [Fault::PauseLrm];
-    let (wider, narrow) = layer1::wider_and_narrow(&k1);
-    let mut broken_device = holder(&k1, &[Fault::DeviceFails, Fault::Isolate], 2);
-    broken_device.never_resets = true;
     let shorter = changing(&longer(&k1), &k1, &[Fault::CrashLrm], 1);
     vec![
         case(Mutant::RelativeFeeding, rule, dead, relative_feeding()),
@@ -316,6 +311,21 @@ fn multiplexer() -> Vec<Case> {
             served(&[Fault::CrashLrm], 1, &[Admin::Want], 2),
         ),
         case(Mutant::OlderExtends, rule, guards, shorter),
+    ]
+}
+
+/// The device, the timer that stands in for it, and how the multiplexer ends.
+fn device() -> Vec<Case> {
+    let rule = "authority and multiplexer";
+    let k1 = brisk_kappa_one();
+    let guards = Property::WatchdogGuards;
+    let (wider, narrow) = layer1::wider_and_narrow(&k1);
+    let mut broken_device = holder(&k1, &[Fault::DeviceFails, Fault::Isolate], 2);
+    broken_device.never_resets = true;
+    let mut terminated = holder(&k1, &[], 0);
+    terminated.admin = vec![Admin::TerminateMux];
+    terminated.admin_budget = 1;
+    vec![
         case(
             Mutant::KillTimerLate,
             rule,
@@ -338,7 +348,7 @@ fn multiplexer() -> Vec<Case> {
         case(
             Mutant::MarkerIgnored,
             rule,
-            dead,
+            Property::TakenIsDead,
             holder(&k1, &[Fault::PauseLrm, Fault::CrashMux], 2),
         ),
     ]

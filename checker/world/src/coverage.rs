@@ -316,13 +316,17 @@ const fn job_tag(host: usize, job: Job) -> u128 {
 }
 
 impl World {
-    /// How long after D the device resets the host, where this step is that.
+    /// How long after D the device resets a host on which something runs, where this step is that.
     #[must_use]
     pub fn reset_after_deadline(&self, setup: &Setup, action: &Action) -> Option<i64> {
         let Action::Reset { host } = *action else {
             return None;
         };
-        let deadline = self.hosts[host].last_deadline?;
+        let host = &self.hosts[host];
+        if host.instances.iter().all(|it| *it == Instance::Absent) {
+            return None;
+        }
+        let deadline = host.last_deadline?;
         let signed = |ticks: u64| i64::try_from(ticks).unwrap_or(i64::MAX);
         Some(signed(Self::now(setup).0) - signed(deadline.0))
     }

@@ -302,8 +302,15 @@ fn three_hosts(timing: &Timing) -> Vec<Configuration> {
         (Fault::CrashMux, "crash-mux"),
         (Fault::Isolate, "isolate"),
         (Fault::Delay, "delay"),
+        (Fault::PauseLrm, "pause-lrm"),
+        (Fault::PauseMux, "pause-mux"),
+        (Fault::PauseAll, "pause-all"),
+        (Fault::CrashLrm, "crash-lrm"),
+        (Fault::CrashContender, "crash-contender"),
+        (Fault::Outage, "outage"),
     ];
-    let three = |(fault, name): &(Fault, &str)| {
+    let quick = 5;
+    let three = |(index, (fault, name)): (usize, &(Fault, &str))| {
         let mut setup = holder(timing, &[*fault], 1);
         setup.hosts.push(HostSetup {
             node: NodeId(2),
@@ -313,9 +320,14 @@ fn three_hosts(timing: &Timing) -> Vec<Configuration> {
         setup.fault_hosts = vec![0, 1, 2];
         setup.symmetric = vec![1, 2];
         let name = format!("l1/{}/three-hosts-{name}", kappa_name(timing));
-        holds(name, "Two contenders for one lock; one fault.", setup).meeting(&[Tag::TakeRefused])
+        let about = "Two contenders for one lock; one fault.";
+        let configuration = holds(name, about, setup).meeting(&[Tag::TakeRefused]);
+        match index < quick {
+            true => configuration,
+            false => configuration.in_full(),
+        }
     };
-    faults.iter().map(three).collect()
+    faults.iter().enumerate().map(three).collect()
 }
 
 /// Another T or W comes into force while the lock is held.
@@ -495,7 +507,14 @@ pub(super) fn tight_setup(timing: &Timing, short: u64) -> Setup {
         trim: Span(trim),
         ..timing.clone()
     };
-    let mut setup = holder(&timing, &[Fault::PauseAll, Fault::CrashMux], 2);
+    // A late ping is one stop of the multiplexer, a late close its death. With κ = 1 the kernel
+    // closes at D.
+    let faults = [Fault::PauseLrm, Fault::PauseMux, Fault::CrashMux];
+    let faults = match timing.kappa {
+        Kappa::One => &faults[..2],
+        Kappa::Three => &faults[..],
+    };
+    let mut setup = holder(&timing, faults, faults.len() as u8);
     setup.fault_hosts = vec![0];
     setup
 }

@@ -11,7 +11,7 @@ use lockstep_world::setup::HostSetup;
 use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::{holder, holds, kappa_name};
-use super::{Configuration, brisk_kappa_one, brisk_kappa_three};
+use super::{Configuration, brisk_kappa_one, brisk_kappa_three, with_drift};
 
 /// Two hosts that run services; the second contends for the first one's lock.
 pub(crate) fn pair(timing: &Timing, faults: &[Fault], budget: u8) -> Setup {
@@ -26,6 +26,9 @@ pub(crate) fn pair(timing: &Timing, faults: &[Fault], budget: u8) -> Setup {
     ];
     setup.instant_agents = !faults.iter().any(|fault| workers.contains(fault));
     setup.fault_hosts = vec![0];
+    if faults.contains(&Fault::Drift) {
+        setup.physics.drift_spacing = Some(timing.lock_ttl.0);
+    }
     setup.admin = vec![Admin::Move, Admin::LetGo];
     setup
 }
@@ -52,6 +55,9 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::CrashLrm, "crash-lrm"),
     (Fault::CrashMux, "crash-mux"),
     (Fault::Isolate, "isolate"),
+    (Fault::Outage, "outage"),
+    (Fault::PauseAll, "pause-all"),
+    (Fault::Drift, "drift"),
     (Fault::Delay, "delay"),
     (Fault::AgentFails, "agent-fails"),
     (Fault::AgentHangs, "agent-hangs"),
@@ -67,7 +73,14 @@ pub(super) fn all() -> Vec<Configuration> {
             if timing.kappa == Kappa::Three && !concerned {
                 continue;
             }
-            all.push(recover(&timing, *fault, name));
+            let timing = match fault == &Fault::Drift {
+                true => with_drift(&timing),
+                false => timing,
+            };
+            // What ends a host's part in it is enough to see a service recovered.
+            if !matches!(fault, Fault::Outage | Fault::PauseAll | Fault::Drift) {
+                all.push(recover(&timing, *fault, name));
+            }
             all.push(stop_and_start(&timing, *fault, name));
             all.push(freeze(&timing, *fault, name));
         }
