@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 
 use lockstep_model::config::Config;
-use lockstep_model::id::{BootId, Incarnation};
+use lockstep_model::id::BootId;
 use lockstep_model::journal::Kind;
 use lockstep_model::mutation::Mutation;
 use lockstep_model::time::Span;
@@ -27,7 +27,10 @@ use lockstep_watchdog::peers::{self, News, Peers};
 use crate::core::Core;
 use crate::error::{Error, system};
 use crate::settings::Settings;
-use crate::{cli, state};
+use crate::{cli, journal, state};
+
+/// What it is called.
+const DAEMON: &str = "watchdog-mux";
 
 enum Event {
     Input(Input),
@@ -61,9 +64,10 @@ struct Mux<M> {
 pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Error> {
     let only_one = settings.state_dir.join("watchdog-mux.lock");
     let lock = system("open the lock", &only_one, File::create(&only_one))?;
-    lock.try_lock()
-        .map_err(|_| Error::Running("watchdog-mux"))?;
+    lock.try_lock().map_err(|_| Error::Running(DAEMON))?;
     let incarnation = settings.new_incarnation()?;
+    let directory = &settings.state_dir;
+    system("tidy", directory, journal::prune(directory, DAEMON))?;
 
     let (events, received) = mpsc::channel();
     let rings = events.clone();
@@ -73,7 +77,7 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
         Multiplexer::new(),
         Kind::Multiplexer(settings.boot),
         parts.config,
-        &journal_path(settings, incarnation),
+        &journal::path(directory, DAEMON, incarnation),
         alarm,
     )?;
     let mut mux = Mux {
@@ -121,11 +125,6 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
         }
     }
     Ok(())
-}
-
-fn journal_path(settings: &Settings, incarnation: Incarnation) -> PathBuf {
-    let name = format!("watchdog-mux-{}.journal", incarnation.0);
-    settings.state_dir.join(name)
 }
 
 /// The lock is held, so a socket that is there is a dead predecessor's.

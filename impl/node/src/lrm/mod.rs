@@ -33,9 +33,12 @@ use crate::agent::Agent;
 use crate::core::{Core, say};
 use crate::error::{Error, system};
 use crate::settings::Settings;
-use crate::{cli, state};
+use crate::{cli, journal, state};
 use lanes::Lane;
 use link::Link;
+
+/// What it is called.
+const DAEMON: &str = "ha-lrm";
 
 /// How often the store is looked at for changes.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -117,9 +120,9 @@ impl Driver {
         let rings = events.clone();
         let alarm = Alarm::new(move || rings.send(Event::Input(Input::Timer)).is_ok());
         let alarm = system("make a timer on", "CLOCK_BOOTTIME", alarm)?;
-        let journal = settings
-            .state_dir
-            .join(format!("ha-lrm-{}.journal", me.incarnation.0));
+        let directory = &settings.state_dir;
+        system("tidy", directory, journal::prune(directory, DAEMON))?;
+        let journal = journal::path(directory, DAEMON, me.incarnation);
         let config = settings.config.clone();
         let core = Core::new(Lrm::new(me), Kind::Lrm(me), config, &journal, alarm)?;
         let intents = settings.state_dir.join("intents");
