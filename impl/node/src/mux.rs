@@ -3,7 +3,7 @@
 //! One thread steps the machine and executes its effects, all in one lane and in order: what the
 //! device does has happened when the next step begins. Other threads only wait.
 //!
-//! SIGTERM ends it when nothing is armed, and is ignored otherwise.
+//! SIGTERM, SIGINT and SIGHUP end it when nothing is armed, and are ignored otherwise.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, Permissions};
@@ -17,7 +17,7 @@ use lockstep_model::config::Config;
 use lockstep_model::id::BootId;
 use lockstep_model::journal::Kind;
 use lockstep_model::mutation::Mutation;
-use lockstep_model::time::Span;
+use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::{Effect, Input, Multiplexer};
 use lockstep_watchdog::clock::{self, Alarm};
 use lockstep_watchdog::device::Device;
@@ -31,6 +31,9 @@ use crate::{cli, journal, state};
 
 /// What it is called.
 const DAEMON: &str = "watchdog-mux";
+
+/// After which time the same complaint about a peer is made again.
+const SAME_AGAIN: Span = Span(600_000);
 
 enum Event {
     Input(Input),
@@ -54,6 +57,8 @@ struct Mux<M> {
     kill_timer: Box<dyn KillTimer>,
     boot: BootId,
     marker: PathBuf,
+    /// What was last said of a peer, and when.
+    complaint: Option<(String, Instant)>,
 }
 
 /// Runs until a request to end is granted.
@@ -87,6 +92,7 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
         kill_timer: parts.kill_timer,
         boot: settings.boot,
         marker: settings.state_dir.join("watchdog-mux.armed"),
+        complaint: None,
     };
     // Looked for before anything else: opening the device would ping it.
     let marker = system(
@@ -110,14 +116,15 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
     system("listen at", socket, listen(socket, reports))?;
     for event in received {
         let inputs = match event {
-            Event::Input(input) => Ok(vec![input]),
-            Event::News(news) => mux.peers.on(news),
+            Event::Input(input) => vec![input],
+            Event::News(news) => {
+                let (inputs, error) = mux.peers.on(news);
+                if let Some(error) = error {
+                    mux.complain(&error.to_string());
+                }
+                inputs
+            }
         };
-        let inputs = inputs.unwrap_or_else(|error| {
-            mux.core
-                .say(clock::now(), &format!("warning: failed to {error}"));
-            Vec::new()
-        });
         for input in inputs {
             if mux.feed(input)? {
                 return Ok(());
@@ -151,6 +158,17 @@ impl<M: Mutation> Mux<M> {
             }
         }
         Ok(false)
+    }
+
+    /// Tells why a peer was sent away. One that comes back with the same at once is told again only
+    /// after a while.
+    fn complain(&mut self, error: &str) {
+        let now = clock::now();
+        let is_known = |(last, at): &(String, Instant)| last == error && now < *at + SAME_AGAIN;
+        if !self.complaint.as_ref().is_some_and(is_known) {
+            self.core.say(now, &format!("warning: failed to {error}"));
+            self.complaint = Some((error.to_owned(), now));
+        }
     }
 
     fn execute(&mut self, effect: Effect) -> Result<Option<Input>, Error> {

@@ -8,10 +8,9 @@ use std::time::Duration;
 use lockstep_model::id::Revision;
 use lockstep_model::lrm::{Effect, Input};
 use lockstep_store::{Error, Store};
-use lockstep_watchdog::clock;
 
 use super::{Event, Opener, POLL_INTERVAL};
-use crate::core::say;
+use crate::voice::{Once, Voice};
 
 /// After which time without news the store is read all the same.
 const ROUND: Duration = Duration::from_secs(10);
@@ -22,7 +21,7 @@ pub(super) struct Lane(Sender<Effect>);
 impl Lane {
     pub(super) fn new(name: &str, opener: &Opener, events: Sender<Event>) -> io::Result<Self> {
         let (orders, ordered) = mpsc::channel();
-        let mut handle = Handle::new(opener);
+        let mut handle = Handle::new(opener, super::voice(&events));
         thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
@@ -70,7 +69,7 @@ fn execute(store: &mut dyn Store, effect: &Effect) -> Result<Option<Input>, Erro
 
 /// Shows the store after every change, and every [`ROUND`] without one.
 pub(super) fn watch(opener: &Opener, events: Sender<Event>) -> io::Result<()> {
-    let mut handle = Handle::new(opener);
+    let mut handle = Handle::new(opener, super::voice(&events));
     let watch = move || {
         let mut seen = Revision::ABSENT;
         loop {
@@ -98,16 +97,18 @@ pub(super) fn watch(opener: &Opener, events: Sender<Event>) -> io::Result<()> {
 struct Handle {
     opener: Opener,
     store: Option<Box<dyn Store>>,
-    /// The error last told, so that an outage is one line.
-    told: Option<String>,
+    voice: Voice,
+    /// An outage is one line.
+    trouble: Once,
 }
 
 impl Handle {
-    fn new(opener: &Opener) -> Self {
+    fn new(opener: &Opener, voice: Voice) -> Self {
         Self {
             opener: Opener::clone(opener),
             store: None,
-            told: None,
+            voice,
+            trouble: Once::default(),
         }
     }
 
@@ -116,15 +117,14 @@ impl Handle {
         let result = self.try_with(work);
         match result {
             Ok(answer) => {
-                self.told = None;
+                self.trouble.passed();
                 Some(answer)
             }
             Err(error) => {
                 self.store = None;
                 let text = format!("warning: failed to {error}");
-                if self.told.as_ref() != Some(&text) {
-                    say(clock::now(), &text);
-                    self.told = Some(text);
+                if let Some(text) = self.trouble.news(text) {
+                    self.voice.say(text);
                 }
                 None
             }

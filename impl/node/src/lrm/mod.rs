@@ -12,9 +12,9 @@ mod lanes;
 mod link;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -30,9 +30,10 @@ use lockstep_watchdog::clock::{self, Alarm};
 use signal_hook::consts::SIGUSR1;
 
 use crate::agent::Agent;
-use crate::core::{Core, say};
+use crate::core::Core;
 use crate::error::{Error, system};
 use crate::settings::Settings;
+use crate::voice::{Once, Voice};
 use crate::{cli, journal, state};
 use lanes::Lane;
 use link::Link;
@@ -60,6 +61,17 @@ enum Event {
     /// No predecessor lives; the lock lasts as long as the file is open.
     Locked(File),
     Link(link::News),
+    /// A line for people.
+    Say(String),
+}
+
+/// Lines go through the machine's thread, which never waits for whoever reads them.
+fn voice(events: &Sender<Event>) -> Voice {
+    let events = events.clone();
+    Voice::new(move |text| {
+        // The receiver is gone only when the process is about to end.
+        let _ = events.send(Event::Say(text));
+    })
 }
 
 struct Driver {
@@ -94,14 +106,11 @@ pub fn run(settings: Settings, opener: Opener) -> Result<(), Error> {
         let ended = match event {
             Event::Input(input) => driver.feed(input),
             Event::Locked(file) => driver.on_locked(file)?,
-            Event::Link(news) => match driver.link.on(news) {
-                Ok(input) => input.is_some_and(|input| driver.feed(input)),
-                Err(error) => {
-                    let text = format!("warning: failed to {error}");
-                    driver.core.say(clock::now(), &text);
-                    false
-                }
-            },
+            Event::Link(news) => driver.on_link(news),
+            Event::Say(text) => {
+                driver.core.say(clock::now(), &text);
+                false
+            }
         };
         if ended {
             return Ok(());
@@ -128,14 +137,19 @@ impl Driver {
         let intents = settings.state_dir.join("intents");
         system("make", &intents, fs::create_dir_all(&intents))?;
         let services = settings.state_dir.join("services");
-        let agent = Agent::new(&services, settings.boot, settings.services.clone());
+        let agent = Agent::new(
+            &services,
+            settings.boot,
+            settings.services.clone(),
+            voice(&events),
+        );
         let agent = Arc::new(system("make", &services, agent)?);
         let lane = |name: &str| system("spawn", name, Lane::new(name, opener, events.clone()));
         Ok(Self {
             core,
             writes: lane("writes")?,
             reads: lane("reads")?,
-            link: Link::new(settings.boot),
+            link: Link::new(settings.boot, settings.multiplexer_socket.clone()),
             settings,
             events,
             agent,
@@ -157,9 +171,8 @@ impl Driver {
         let lock = self.settings.state_dir.join("ha-lrm.lock");
         let file = system("open the lock", &lock, File::create(&lock))?;
         self.spawn("kernel-lock", move |events| {
-            if file.lock().is_ok() {
-                let _ = events.send(Event::Locked(file));
-            }
+            await_lock(&file, &lock, &voice(&events));
+            let _ = events.send(Event::Locked(file));
         });
         let reports = self.events.clone();
         let socket = self.settings.multiplexer_socket.clone();
@@ -167,6 +180,14 @@ impl Driver {
             link::keep_connecting(socket, move |news| reports.send(Event::Link(news)).is_ok());
         system("spawn", "link", linked)?;
         system("spawn", "watch", lanes::watch(opener, self.events.clone()))
+    }
+
+    fn on_link(&mut self, news: link::News) -> bool {
+        let (input, text) = self.link.on(news);
+        if let Some(text) = text {
+            self.core.say(clock::now(), &text);
+        }
+        input.is_some_and(|input| self.feed(input))
     }
 
     fn on_locked(&mut self, file: File) -> Result<bool, Error> {
@@ -223,14 +244,15 @@ impl Driver {
             Effect::Reap => {
                 let agent = Arc::clone(&self.agent);
                 self.spawn("reap", move |events| {
-                    persist("reap", || agent.reap());
+                    persist("reap", &voice(&events), || agent.reap());
                     reply(events, Input::Reaped);
                 });
             }
             Effect::RecordIntent { service, job } => {
                 let (path, boot) = (self.intents.join(service.0.to_string()), self.settings.boot);
                 self.spawn("intent", move |events| {
-                    persist("record an intent", || state::write(&path, boot, &job));
+                    let doing = format!("record an intent in {}", path.display());
+                    persist(&doing, &voice(&events), || state::write(&path, boot, &job));
                     reply(events, Input::IntentRecorded { service });
                 });
             }
@@ -279,19 +301,33 @@ impl Driver {
             .name(name.to_owned())
             .spawn(move || work(events));
         if let Err(error) = spawned {
-            say(
-                clock::now(),
-                &format!("error: failed to spawn a thread: {error}"),
-            );
+            voice(&self.events).say(format!("error: failed to spawn the thread {name}: {error}"));
         }
     }
 }
 
+/// Waits until no predecessor lives.
+fn await_lock(file: &File, path: &Path, voice: &Voice) {
+    let path = path.display();
+    match file.try_lock() {
+        Ok(()) => return,
+        Err(TryLockError::WouldBlock) => {
+            voice.say(format!(
+                "info: another ha-lrm of this node lives and holds {path}; waiting for its end"
+            ));
+        }
+        Err(TryLockError::Error(_)) => {}
+    }
+    persist("lock the node's ha-lrm.lock", voice, || file.lock());
+}
+
 /// Tries until it succeeds: without it nothing is begun, and nothing is given up either.
-fn persist(doing: &str, mut work: impl FnMut() -> io::Result<()>) {
+fn persist(doing: &str, voice: &Voice, mut work: impl FnMut() -> io::Result<()>) {
+    let mut trouble = Once::default();
     while let Err(error) = work() {
-        let text = format!("error: failed to {doing}: {error}");
-        say(clock::now(), &text);
+        if let Some(text) = trouble.news(format!("error: failed to {doing}: {error}")) {
+            voice.say(text);
+        }
         thread::sleep(AGAIN);
     }
 }
