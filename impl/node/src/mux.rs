@@ -6,11 +6,11 @@
 //! SIGTERM, SIGINT and SIGHUP end it when nothing is armed, and are ignored otherwise.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use lockstep_model::config::Config;
@@ -23,6 +23,7 @@ use lockstep_watchdog::clock::{self, Alarm};
 use lockstep_watchdog::device::Device;
 use lockstep_watchdog::kill_timer::KillTimer;
 use lockstep_watchdog::peers::{self, News, Peers};
+use nix::sys::stat::{Mode, umask};
 
 use crate::core::Core;
 use crate::error::{Error, system};
@@ -113,7 +114,7 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
     let reports = move |news| {
         let _ = events.send(Event::News(news));
     };
-    system("listen at", socket, listen(socket, reports))?;
+    listen(socket, reports)?;
     for event in received {
         let inputs = match event {
             Event::Input(input) => vec![input],
@@ -134,15 +135,24 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
     Ok(())
 }
 
-/// The lock is held, so a socket that is there is a dead predecessor's.
-fn listen(socket: &PathBuf, reports: impl Fn(News) + Clone + Send + 'static) -> io::Result<()> {
-    match fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+/// Listens where clients look. The lock is held, so a socket that is there is a dead predecessor's.
+fn listen(socket: &Path, reports: impl Fn(News) + Clone + Send + 'static) -> Result<(), Error> {
+    let wrong = |what: String| Error::Settings(format!("listen at {}: {what}", socket.display()));
+    match fs::symlink_metadata(socket) {
+        Ok(metadata) if metadata.file_type().is_socket() => {
+            system("remove", socket, fs::remove_file(socket))?;
+        }
+        Ok(_) => {
+            let what = "found something that is no socket; expected a socket or nothing";
+            return Err(wrong(what.to_owned()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(wrong(error.to_string())),
     }
-    let listener = UnixListener::bind(socket)?;
-    fs::set_permissions(socket, Permissions::from_mode(0o600))?;
-    peers::accept(listener, reports)
+    // From the first moment nobody else may connect. All that this process makes is its own.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let listener = UnixListener::bind(socket).map_err(|error| wrong(error.to_string()))?;
+    system("listen at", socket, peers::accept(listener, reports))
 }
 
 impl<M: Mutation> Mux<M> {
