@@ -223,6 +223,7 @@ impl Node {
             busy_timeout: Duration::from_millis(300),
             poll_interval: POLL,
             cluster: None,
+            seen: Revision::ABSENT,
         };
         Box::new(Embedded::open(&self.path("store"), options).expect("the store opens"))
     }

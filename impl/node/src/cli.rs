@@ -103,13 +103,17 @@ pub fn mux_main_with<M: Mutation>(
 /// The embedded store that the settings name.
 #[must_use]
 pub fn embedded(settings: &Settings) -> lrm::Opener {
-    let path = settings.store.clone();
     let busy_timeout = lrm::duration(settings.config.timing().request_timeout);
-    Arc::new(move || {
+    embedded_at(settings.store.clone(), busy_timeout)
+}
+
+pub(crate) fn embedded_at(path: PathBuf, busy_timeout: Duration) -> lrm::Opener {
+    Arc::new(move |past: lrm::Past| {
         let options = lockstep_store::Options {
             busy_timeout,
             poll_interval: lrm::POLL_INTERVAL,
-            cluster: None,
+            cluster: past.cluster,
+            seen: past.seen,
         };
         Ok(Box::new(lockstep_store::Embedded::open(&path, options)?))
     })

@@ -8,6 +8,7 @@
 //!   that it has forked but that have not become another program yet.
 //! * The intents are read once it is held: a predecessor may add to them until then.
 
+mod history;
 mod lanes;
 mod link;
 
@@ -25,7 +26,6 @@ use lockstep_model::journal::Kind;
 use lockstep_model::lrm::{Effect, Input, Job, Leave, Lrm};
 use lockstep_model::mutation::NoMutation;
 use lockstep_model::time::{Instant, Span};
-use lockstep_store::Store;
 use lockstep_watchdog::clock::{self, Alarm};
 use signal_hook::consts::SIGUSR1;
 
@@ -35,6 +35,8 @@ use crate::error::{Error, system};
 use crate::settings::Settings;
 use crate::voice::{Once, Voice};
 use crate::{cli, journal, state};
+use history::History;
+pub use history::{Opener, Past};
 use lanes::Lane;
 use link::Link;
 
@@ -46,9 +48,6 @@ pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long to wait before something local that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// Opens the store; each lane has a handle of its own, and opens it anew after an error.
-pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Store>, lockstep_store::Error> + Send + Sync>;
 
 /// A span as the standard library has it.
 pub(crate) const fn duration(span: Span) -> Duration {
@@ -92,15 +91,17 @@ struct Driver {
 ///
 /// What keeps it from running.
 pub fn run(settings: Settings, opener: Opener) -> Result<(), Error> {
-    match opener() {
+    let record = settings.state_dir.join("cluster");
+    let history = Arc::new(History::new(&settings.store, record, opener)?);
+    match history.open() {
         // What may pass is waited for.
         Ok(_) | Err(lockstep_store::Error::Unavailable { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     let me = settings.new_holder()?;
     let (events, received) = mpsc::channel();
-    let mut driver = Driver::new(settings, me, &opener, events)?;
-    driver.listen(&opener)?;
+    let mut driver = Driver::new(settings, me, &history, events)?;
+    driver.listen(&history)?;
     driver.feed(Input::Started);
     for event in received {
         let ended = match event {
@@ -123,7 +124,7 @@ impl Driver {
     fn new(
         settings: Settings,
         me: Holder,
-        opener: &Opener,
+        history: &Arc<History>,
         events: Sender<Event>,
     ) -> Result<Self, Error> {
         let rings = events.clone();
@@ -144,7 +145,7 @@ impl Driver {
             voice(&events),
         );
         let agent = Arc::new(system("make", &services, agent)?);
-        let lane = |name: &str| system("spawn", name, Lane::new(name, opener, events.clone()));
+        let lane = |name: &str| system("spawn", name, Lane::new(name, history, events.clone()));
         Ok(Self {
             core,
             writes: lane("writes")?,
@@ -159,7 +160,7 @@ impl Driver {
     }
 
     /// Begins to wait for all that may come.
-    fn listen(&self, opener: &Opener) -> Result<(), Error> {
+    fn listen(&self, history: &Arc<History>) -> Result<(), Error> {
         let leaves = self.events.clone();
         cli::on_signals(move |signal| {
             let leave = match signal {
@@ -179,7 +180,7 @@ impl Driver {
         let linked =
             link::keep_connecting(socket, move |news| reports.send(Event::Link(news)).is_ok());
         system("spawn", "link", linked)?;
-        system("spawn", "watch", lanes::watch(opener, self.events.clone()))
+        system("spawn", "watch", lanes::watch(history, self.events.clone()))
     }
 
     fn on_link(&mut self, news: link::News) -> bool {
