@@ -15,6 +15,7 @@ mod link;
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::fd::IntoRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -57,7 +58,7 @@ pub(crate) const fn duration(span: Span) -> Duration {
 /// What comes in from the other threads.
 enum Event {
     Input(Input),
-    /// No predecessor lives; the lock lasts as long as the file is open.
+    /// No predecessor lives.
     Locked(File),
     Link(link::News),
     /// A line for people.
@@ -82,7 +83,6 @@ struct Driver {
     link: Link,
     agent: Arc<Agent>,
     intents: PathBuf,
-    kernel_lock: Option<File>,
 }
 
 /// Runs until a request to end is fulfilled.
@@ -155,7 +155,6 @@ impl Driver {
             events,
             agent,
             intents,
-            kernel_lock: None,
         })
     }
 
@@ -192,23 +191,37 @@ impl Driver {
     }
 
     fn on_locked(&mut self, file: File) -> Result<bool, Error> {
-        self.kernel_lock = Some(file);
-        let intents = system("read", &self.intents, self.read_intents())?;
+        // Never closed: the kernel ends the lock with the process, when no thread of it can act any
+        // more. To drop it at the end of this one would be too early.
+        let _ = file.into_raw_fd();
+        let intents = self.read_intents();
+        let intents = system("read", &self.intents, intents)?;
         Ok(self.feed(Input::KernelLock { intents }))
     }
 
-    /// The services for which a start or stop was intended in this boot.
-    fn read_intents(&self) -> io::Result<Vec<ServiceId>> {
+    /// The services for which a start or stop was intended in this boot. A file that can't be
+    /// understood says at least of which service it is: whether it was of this boot is unknown, so
+    /// it counts.
+    fn read_intents(&mut self) -> io::Result<Vec<ServiceId>> {
         let mut services = BTreeSet::new();
         for entry in fs::read_dir(&self.intents)? {
             let path = entry?.path();
-            let Some(number) = path
-                .file_name()
-                .and_then(|name| name.to_str()?.parse().ok())
-            else {
+            let name = path.file_name();
+            let Some(number) = name.and_then(|name| name.to_str()?.parse().ok()) else {
                 continue;
             };
-            if state::read::<Job>(&path, self.settings.boot)?.is_some() {
+            let is_intended = match state::read::<Job>(&path, self.settings.boot) {
+                Ok(job) => job.is_some(),
+                Err(error) => {
+                    let path = path.display();
+                    let text = format!(
+                        "warning: failed to read the intent {path}: {error}; service {number} counts as begun in this boot"
+                    );
+                    self.core.say(clock::now(), &text);
+                    true
+                }
+            };
+            if is_intended {
                 services.insert(ServiceId(number));
             }
         }
