@@ -86,6 +86,13 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits for a moment.
+pub fn sleep_until(at: Instant) {
+    while clock::now() < at {
+        thread::sleep(POLL / 10);
+    }
+}
+
 /// The timing of all nodes.
 ///
 /// # Panics
@@ -341,22 +348,38 @@ impl Node {
             .collect()
     }
 
-    /// Replays all journals. Returns how many steps they have.
+    /// Replays all journals. Returns how many steps they have. Where `LOCKSTEP_JOURNALS` names a
+    /// directory, they are put there, too.
     ///
     /// # Panics
     ///
-    /// When one can't be read or gives other effects.
+    /// When one can't be read, gives other effects, or has no step.
     #[must_use]
     pub fn replay(&self) -> u64 {
         let journals = self.journals();
         assert!(journals.len() >= 2, "every process has a journal");
+        if let Some(directory) = std::env::var_os("LOCKSTEP_JOURNALS") {
+            self.put_journals(Path::new(&directory));
+        }
         let steps = journals.iter().map(|path| {
             let (header, entries) =
                 journal::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            replay(&header, entries)
-                .unwrap_or_else(|difference| panic!("{}: {difference:?}", path.display()))
+            let steps = replay(&header, entries)
+                .unwrap_or_else(|difference| panic!("{}: {difference:?}", path.display()));
+            assert!(steps > 0, "{}: no step", path.display());
+            steps
         });
         steps.sum()
+    }
+
+    fn put_journals(&self, directory: &Path) {
+        let node = self.directory.path().file_name().unwrap_or_default();
+        for journal in self.journals() {
+            let mut name = node.to_owned();
+            name.push("-");
+            name.push(journal.file_name().unwrap_or_default());
+            fs::copy(&journal, directory.join(name)).expect("the journal is copied");
+        }
     }
 
     /// The last deadline D that a multiplexer enforced.

@@ -1,7 +1,8 @@
 //! Nodes as real processes: what the protocol promises, under faults at random moments.
 //!
 //! `LOCKSTEP_SEEDS=1..30` runs these seeds (both included) instead of the few that every run does,
-//! in about 100 seconds; `LOCKSTEP_SEEDS=17` runs one.
+//! in about 150 seconds; `LOCKSTEP_SEEDS=17` runs one. `LOCKSTEP_JOURNALS=DIRECTORY` keeps the
+//! journals of all nodes, for `ha-checker replay`.
 
 #![expect(clippy::print_stderr, reason = "a run is told as one line")]
 
@@ -11,8 +12,9 @@ use std::time::Duration;
 
 use lockstep_model::id::{BootId, MachineId};
 use lockstep_model::record::{GrantState, Unguarded};
-use lockstep_tests::fault::{Action, Fault, Target};
-use lockstep_tests::node::{Node, Programs, SERVICE, wait_for};
+use lockstep_model::time::Span;
+use lockstep_tests::fault::{Action, Fault, KINDS, Target};
+use lockstep_tests::node::{Node, Programs, SERVICE, config, sleep_until, wait_for};
 use lockstep_tests::run::{run, run_any};
 use nix::sys::signal::Signal;
 
@@ -23,8 +25,8 @@ const PROGRAMS: Programs = Programs {
     service: env!("CARGO_BIN_EXE_node-service"),
 };
 
-/// What every run does: each kind of fault and each way to end, in about 25 seconds.
-const SEEDS: &str = "19..24";
+/// What every run does: each kind of fault, undone early, late and never; in about 50 seconds.
+const SEEDS: &str = "1..11";
 
 /// How many nodes run at a time.
 const PARALLEL: usize = 3;
@@ -115,6 +117,68 @@ fn a_multiplexer_that_forgets_a_client_is_found_out() {
     check_broken(mux, "forgets", &LRM_DIES);
 }
 
+/// The LRM dies, the multiplexer is stopped right before D, and killed well after it. Returns how
+/// long after D the node was reset, in milliseconds.
+fn reset_after_a_stop_across_the_deadline(mux: &'static str, name: &str) -> u64 {
+    let node = Node::begin(Programs { mux, ..PROGRAMS }, name);
+    node.signal_lrm(Signal::SIGKILL);
+    // What it had still asked for is in the journal by then.
+    thread::sleep(Duration::from_millis(300));
+    let deadline = node.last_deadline().expect("the node was guarded");
+    let pinged_last = deadline.minus(Span(100));
+    sleep_until(pinged_last);
+    node.signal_mux(Signal::SIGSTOP);
+    // Before the device fires for what was pinged until then.
+    sleep_until(deadline + Span(1_000));
+    node.signal_mux(Signal::SIGKILL);
+    let fired = wait_for("the reset", || node.device_said("fired"));
+    let after = fired.0.saturating_sub(deadline.0);
+    eprintln!("{name}: reset-D {after}");
+    after
+}
+
+#[test]
+fn the_kill_timer_ends_a_multiplexer_that_is_stopped_across_the_deadline() {
+    let _machine = machine();
+    let latest = config().timing().reset_max.0;
+    let after = reset_after_a_stop_across_the_deadline(PROGRAMS.mux, "timer");
+    assert!(after <= latest, "D + {after} ms; expected {latest} at most");
+}
+
+#[test]
+fn a_multiplexer_without_a_kill_timer_is_found_out() {
+    let _machine = machine();
+    let mux = env!("CARGO_BIN_EXE_broken-mux-without-timer");
+    let latest = config().timing().reset_max.0;
+    let after = reset_after_a_stop_across_the_deadline(mux, "no-timer");
+    assert!(
+        after > latest,
+        "nobody saw that it is broken: D + {after} ms"
+    );
+}
+
+#[test]
+fn every_kind_of_fault_is_among_what_every_run_does() {
+    let (first, last) = SEEDS.split_once("..").expect("a range");
+    let range = first.parse::<u64>().unwrap()..=last.parse().unwrap();
+    let faults: Vec<Fault> = range.map(Fault::of_seed).collect();
+    for kind in KINDS {
+        let is_there = faults.iter().any(|one| (one.action, one.target) == kind);
+        assert!(is_there, "{kind:?}");
+    }
+    let undone = |least: u64, most: u64| {
+        let is_undone = |ms: u64| least <= ms && ms <= most;
+        faults
+            .iter()
+            .any(|one| one.undone_after_ms.is_some_and(is_undone))
+    };
+    assert!(
+        undone(0, 600) && undone(601, 6_000) && undone(6_001, 8_000),
+        "{faults:?}"
+    );
+    assert!(faults.iter().any(|one| one.undone_after_ms.is_none()));
+}
+
 /// The one process that has written the service's file.
 fn writer(node: &Node) -> String {
     let stamps = node.stamps();
@@ -173,6 +237,7 @@ fn an_lrm_that_ends_leaves_nothing_behind() {
     let mut node = Node::begin(PROGRAMS, "stop");
     // Ignored while it is armed.
     node.signal_mux(Signal::SIGTERM);
+    node.signal_mux(Signal::SIGHUP);
     writes_on(&node);
 
     node.signal_lrm(Signal::SIGTERM);
