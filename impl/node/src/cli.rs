@@ -20,7 +20,7 @@ use crate::error::{Error, system};
 use crate::settings::Settings;
 use crate::{lrm, mux};
 
-/// How long a process that panicked waits for whoever reads its last line.
+/// How long a process waits for whoever reads its last line.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// The local resource manager: runs this node's services while it provably may.
@@ -145,9 +145,21 @@ fn run(name: &'static str, main: impl FnOnce() -> Result<(), Error>) -> ExitCode
     match main() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{name}: failed to {error}");
+            last_words(format!("{name}: failed to {error}"));
             error.exit_code()
         }
+    }
+}
+
+/// Writes a line, and doesn't wait for ever if nobody reads it.
+fn last_words(text: String) {
+    let (said, heard) = mpsc::channel();
+    let spawned = thread::Builder::new().spawn(move || {
+        let _ = writeln!(io::stderr(), "{text}");
+        let _ = said.send(());
+    });
+    if spawned.is_ok() {
+        let _ = heard.recv_timeout(LAST_WORDS);
     }
 }
 
@@ -159,18 +171,7 @@ fn end_on_panic(name: &'static str) {
         let message = message.replace('\n', " ");
         let place = panic.location().map(ToString::to_string);
         let place = place.unwrap_or_default();
-        let (said, heard) = mpsc::channel();
-        // Where nobody reads, this thread waits for ever, and the process doesn't.
-        let spawned = thread::Builder::new().spawn(move || {
-            let _ = writeln!(
-                io::stderr(),
-                "{name}: error: panicked at {place}: {message}"
-            );
-            let _ = said.send(());
-        });
-        if spawned.is_ok() {
-            let _ = heard.recv_timeout(LAST_WORDS);
-        }
+        last_words(format!("{name}: error: panicked at {place}: {message}"));
         process::abort();
     }));
 }
