@@ -405,3 +405,46 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: ServiceId = ServiceId(1);
+
+    /// Does a job twice, which is unclear. Returns what was said of it.
+    fn check_unclear(job: Job, prepare: impl FnOnce(&Path), expect: &[&str]) {
+        let directory = tempfile::tempdir().unwrap();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&said);
+        let voice = Voice::new(move |text| hears.lock().unwrap().push(text));
+        let agent = Agent::new(directory.path(), BootId(1), BTreeMap::new(), voice).unwrap();
+        prepare(directory.path());
+        for _ in 0..2 {
+            let done = agent.task(SERVICE, job, None).run().unwrap();
+            assert_eq!(done.report, Report::Unclear);
+        }
+        let said = said.lock().unwrap();
+        assert_eq!(said.len(), 1, "{said:?}");
+        for part in expect {
+            assert!(said[0].contains(part), "no '{part}' in: {}", said[0]);
+        }
+    }
+
+    #[test]
+    fn a_service_without_a_command_is_told_once() {
+        let expect = ["failed to start it: it has no command", "services.1.exec"];
+        check_unclear(Job::Start, |_| (), &expect);
+    }
+
+    #[test]
+    fn a_broken_record_is_told_once() {
+        let expect = [
+            "1.group: EOF",
+            "expected what ha-lrm wrote",
+            "service 1 is unclear",
+        ];
+        let broken = |directory: &Path| fs::write(directory.join("1.group"), "{").unwrap();
+        check_unclear(Job::Query, broken, &expect);
+    }
+}

@@ -43,6 +43,17 @@ pub(super) struct History {
     ended: AtomicBool,
 }
 
+/// What an error means for the rest of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The store is tried again.
+    MayPass,
+    /// The store isn't used any more.
+    Ends,
+    /// It wasn't already.
+    HadEnded,
+}
+
 impl History {
     /// The history that the record tells of.
     pub(super) fn new(store: &Path, record: PathBuf, opener: Opener) -> Result<Self, crate::Error> {
@@ -65,8 +76,8 @@ impl History {
         self.ended.load(Ordering::SeqCst)
     }
 
-    /// Takes note of an error. Returns whether it is the store's end for this process.
-    pub(super) fn ends_by(&self, error: &Error) -> bool {
+    /// Takes note of an error.
+    pub(super) fn judge(&self, error: &Error) -> Verdict {
         let is_end = match error {
             Error::RolledBack { .. }
             | Error::Replaced { .. }
@@ -82,8 +93,12 @@ impl History {
             | Error::Malformed { .. }
             | Error::Options { .. } => false,
         };
-        self.ended.fetch_or(is_end, Ordering::SeqCst);
-        is_end
+        let had_ended = self.ended.fetch_or(is_end, Ordering::SeqCst);
+        match (had_ended, is_end) {
+            (true, _) => Verdict::HadEnded,
+            (false, true) => Verdict::Ends,
+            (false, false) => Verdict::MayPass,
+        }
     }
 
     /// Opens the store.

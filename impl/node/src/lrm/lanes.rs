@@ -10,7 +10,7 @@ use lockstep_model::id::Revision;
 use lockstep_model::lrm::{Effect, Input};
 use lockstep_store::{Error, Store};
 
-use super::history::{History, Remembering};
+use super::history::{History, Remembering, Verdict};
 use super::{Event, POLL_INTERVAL};
 use crate::voice::{Once, Voice};
 
@@ -133,11 +133,12 @@ impl Handle {
             }
             Err(error) => {
                 self.store = None;
-                let text = match self.history.ends_by(&error) {
-                    true => format!(
+                let text = match self.history.judge(&error) {
+                    Verdict::MayPass => format!("warning: failed to {error}"),
+                    Verdict::Ends => format!(
                         "error: failed to {error}; this process has no part in that store, begin ha-lrm anew once it is the right one"
                     ),
-                    false => format!("warning: failed to {error}"),
+                    Verdict::HadEnded => return None,
                 };
                 if let Some(text) = self.trouble.news(text) {
                     self.voice.say(text);

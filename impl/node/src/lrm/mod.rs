@@ -350,3 +350,42 @@ fn reply(events: Sender<Event>, input: Input) {
     // The receiver is gone only when the process is about to end.
     let _ = events.send(Event::Input(input));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_process_that_holds_the_lock_is_told_and_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ha-lrm.lock");
+        let other = File::create(&path).unwrap();
+        other.lock().unwrap();
+        let (said, heard) = mpsc::channel();
+        let voice = Voice::new(move |text| drop(said.send(text)));
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| await_lock(&File::open(&path).unwrap(), &path, &voice));
+            let text = heard.recv().unwrap();
+            assert!(text.contains("another ha-lrm of this node lives"), "{text}");
+            assert!(!waits.is_finished());
+            drop(other);
+        });
+        assert!(heard.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_fails_for_one_cause_again_and_again_is_told_once() {
+        let (said, heard) = mpsc::channel();
+        let voice = Voice::new(move |text| drop(said.send(text)));
+        let mut rest = 3;
+        persist("do it", &voice, || {
+            rest -= 1;
+            match rest {
+                0 => Ok(()),
+                _ => Err(io::ErrorKind::StorageFull.into()),
+            }
+        });
+        drop(voice);
+        assert_eq!(heard.iter().count(), 1);
+    }
+}
