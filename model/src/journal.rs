@@ -22,6 +22,10 @@ use crate::watchdog::{self, Multiplexer};
 /// The version of the journal's form. A reader refuses any other.
 pub const FORMAT: u32 = 1;
 
+/// What stands in place of a last entry where the writer keeps no more of them: a JSON document
+/// like the others, and the last one.
+pub const LIMIT_REACHED: &str = "\"journal ends: limit\"";
+
 /// What every journal begins with: all that the first step rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {

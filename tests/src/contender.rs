@@ -28,6 +28,7 @@ pub struct Running {
 #[derive(Default)]
 struct Shared {
     contends: AtomicBool,
+    lets_go: AtomicBool,
     ends: AtomicBool,
     taken: Mutex<Option<Instant>>,
 }
@@ -73,6 +74,11 @@ impl Running {
         self.shared.contends.store(true, Ordering::SeqCst);
     }
 
+    /// Gives the lock back, and wants it no more.
+    pub fn let_go(&self) {
+        self.shared.lets_go.store(true, Ordering::SeqCst);
+    }
+
     /// When the write was sent that took the lock; the take can't be earlier.
     #[must_use]
     pub fn taken(&self) -> Option<Instant> {
@@ -98,6 +104,9 @@ impl Driver {
             if self.shared.contends.load(Ordering::SeqCst) && !contends {
                 contends = true;
                 self.feed(Input::Contend);
+            }
+            if self.shared.lets_go.swap(false, Ordering::SeqCst) {
+                self.feed(Input::LetGo);
             }
             if let Ok(Some(revision)) = self.store.watch(seen, Duration::ZERO)
                 && let Ok(snapshot) = self.store.read()

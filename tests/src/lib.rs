@@ -13,6 +13,7 @@ pub mod contender;
 pub mod device;
 pub mod fault;
 pub mod gate;
+mod journals;
 pub mod node;
 pub mod run;
 

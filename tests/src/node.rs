@@ -11,13 +11,10 @@ use lockstep_model::config::profile::Profile;
 use lockstep_model::id::{
     BootId, Holder, Incarnation, MachineId, NodeId, Ranks, RequestId, Revision, ServiceId, Uid,
 };
-use lockstep_model::journal::{Entry, replay};
 use lockstep_model::record::{
-    Compare, GrantState, Key, Outcome, Put, Record, Service, Wanted, Write,
+    Compare, Grant, GrantState, Key, Outcome, Put, Record, Service, Wanted, Write,
 };
 use lockstep_model::time::{Instant, Span};
-use lockstep_model::watchdog::Effect;
-use lockstep_node::journal;
 use lockstep_store::{Embedded, Options, Store};
 use lockstep_watchdog::clock;
 use nix::sys::signal::{Signal, kill};
@@ -68,6 +65,9 @@ pub struct Node {
     device: Child,
     mux: Option<Child>,
     lrm: Option<Child>,
+    /// The service's command.
+    exec: Vec<PathBuf>,
+    boot: BootId,
 }
 
 /// Waits until `found` gives something.
@@ -83,6 +83,13 @@ pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         }
         assert!(clock::now() < until, "waited in vain for {what}");
         thread::sleep(POLL);
+    }
+}
+
+/// Waits for a moment.
+pub fn sleep_until(at: Instant) {
+    while clock::now() < at {
+        thread::sleep(POLL / 10);
     }
 }
 
@@ -104,40 +111,84 @@ impl Node {
     /// When the node doesn't come up.
     #[must_use]
     pub fn begin(programs: Programs, name: &str) -> Self {
+        Self::begin_with(programs, name, &["service"])
+    }
+
+    /// The same, with other arguments for the service. The first is a file in the node's directory.
+    ///
+    /// # Panics
+    ///
+    /// When the node doesn't come up.
+    #[must_use]
+    pub fn begin_with(programs: Programs, name: &str, arguments: &[&str]) -> Self {
+        let mut node = Self::prepare(programs, name, programs.service, arguments);
+        node.begin_mux();
+        node.begin_lrm();
+        node.wait_for_service();
+        node
+    }
+
+    /// A node whose device alone runs. The service's program may be a file in its directory.
+    ///
+    /// # Panics
+    ///
+    /// When the device doesn't come up.
+    #[must_use]
+    pub fn prepare(programs: Programs, name: &str, service: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("lockstep-{name}-"))
             .tempdir()
             .expect("a temporary directory");
         let path = directory.path();
-        let token = path.display().to_string();
         Embedded::create(&path.join("store")).expect("a new store");
-        fs::write(path.join("node.json"), node_file(path, programs.service)).expect("node.json");
-        let device = Command::new(programs.device)
-            .args([
-                &path.join("device"),
-                &PathBuf::from(&token),
-                &path.join("device.log"),
-            ])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the device begins");
-        let mut node = Self {
+        // Made here once, so that the first reader finds it.
+        File::create(path.join("service")).expect("the service's file");
+        let mut exec = vec![path.join(service), path.join(arguments[0])];
+        exec.extend(arguments[1..].iter().map(PathBuf::from));
+        let node = Self {
             programs,
-            token,
-            device,
+            token: path.display().to_string(),
+            device: begin_device(programs, path),
             mux: None,
             lrm: None,
+            exec,
+            boot: BootId(1),
             directory,
         };
-        wait_for("the device", || node.path("device").exists().then_some(()));
+        node.write_node_file();
         node.want(Wanted::Started);
-        node.begin_mux();
-        node.begin_lrm();
-        wait_for("the service's first write", || {
-            node.stamps().first().cloned()
-        });
-        node.wait_for_grant(&GrantState::HeldGuarded);
         node
+    }
+
+    /// Waits until the service runs under the node's guarded lock.
+    ///
+    /// # Panics
+    ///
+    /// When it doesn't.
+    pub fn wait_for_service(&self) {
+        wait_for("the service's first write", || {
+            self.stamps().first().cloned()
+        });
+        self.wait_for_grant(&GrantState::HeldGuarded);
+    }
+
+    /// Begins the node once more after its reset, in a new boot.
+    ///
+    /// # Panics
+    ///
+    /// When it wasn't reset.
+    pub fn boot_again(&mut self) {
+        wait_for("the reset", || self.device_said("dead"));
+        let children = [self.lrm.as_mut(), self.mux.as_mut(), Some(&mut self.device)];
+        for child in children.into_iter().flatten() {
+            let _ = child.wait();
+        }
+        fs::remove_file(self.path("device")).expect("the former device's socket");
+        self.boot = BootId(self.boot.0 + 1);
+        self.write_node_file();
+        self.device = begin_device(self.programs, self.directory.path());
+        self.begin_mux();
+        self.begin_lrm();
     }
 
     /// A path in the node's directory.
@@ -223,6 +274,7 @@ impl Node {
             busy_timeout: Duration::from_millis(300),
             poll_interval: POLL,
             cluster: None,
+            seen: Revision::ABSENT,
         };
         Box::new(Embedded::open(&self.path("store"), options).expect("the store opens"))
     }
@@ -266,16 +318,15 @@ impl Node {
         });
     }
 
-    /// The state of the node's grant.
+    /// The node's grant.
     ///
     /// # Panics
     ///
     /// When there is none.
     #[must_use]
-    pub fn grant(&self) -> (GrantState, Revision) {
+    pub fn grant(&self) -> Grant {
         let snapshot = self.store().read().expect("the store reads");
-        let grant = snapshot.grant(NODE_A).expect("the lock was held");
-        (grant.state.clone(), snapshot.revision)
+        snapshot.grant(NODE_A).expect("the lock was held").clone()
     }
 
     /// A contender on node B.
@@ -329,57 +380,19 @@ impl Node {
         self.device_said("open") > self.device_said("closed")
     }
 
-    fn journals(&self) -> Vec<PathBuf> {
-        let inside = [self.path("."), self.path("state")];
-        let files = inside.iter().filter_map(|path| fs::read_dir(path).ok());
-        files
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|one| one == "journal"))
-            .collect()
-    }
-
-    /// Replays all journals. Returns how many steps they have.
-    ///
-    /// # Panics
-    ///
-    /// When one can't be read or gives other effects.
-    #[must_use]
-    pub fn replay(&self) -> u64 {
-        let journals = self.journals();
-        assert!(journals.len() >= 2, "every process has a journal");
-        let steps = journals.iter().map(|path| {
-            let (header, entries) =
-                journal::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            replay(&header, entries)
-                .unwrap_or_else(|difference| panic!("{}: {difference:?}", path.display()))
+    fn write_node_file(&self) {
+        let document = serde_json::json!({
+            "node": NODE_A.0,
+            "machine_id": {"literal": format!("{:032x}", 1)},
+            "boot_id": {"literal": format!("{:032x}", self.boot.0)},
+            "state_dir": self.path("state"),
+            "store": self.path("store"),
+            "multiplexer_socket": self.path("mux"),
+            "watchdog": {"stand-in": self.path("device")},
+            "profile": "fast",
+            "services": {SERVICE.0.to_string(): {"exec": self.exec}},
         });
-        steps.sum()
-    }
-
-    /// The last deadline D that a multiplexer enforced.
-    #[must_use]
-    pub fn last_deadline(&self) -> Option<Instant> {
-        let journals = self
-            .journals()
-            .into_iter()
-            .filter_map(|path| journal::read(&path).ok());
-        let steps = journals.flat_map(|(_, entries)| entries);
-        let deadlines = steps.filter_map(|entry| match entry {
-            Entry::Multiplexer(step) => Some(step.effects),
-            Entry::Lrm(_) | Entry::Contender(_) => None,
-        });
-        let last = deadlines.flatten().filter_map(|effect| match effect {
-            Effect::SetTimer(at) => at,
-            Effect::Reply(..)
-            | Effect::Open { .. }
-            | Effect::Ping
-            | Effect::Resize { .. }
-            | Effect::Close
-            | Effect::Exit => None,
-        });
-        last.max()
+        fs::write(self.path("node.json"), format!("{document:#}\n")).expect("node.json");
     }
 
     /// The end of the node's log, for a failure's report.
@@ -417,20 +430,13 @@ fn ends(child: Option<&mut Child>) -> ExitStatus {
     })
 }
 
-fn node_file(directory: &Path, service: &str) -> String {
-    let path = |name: &str| directory.join(name);
-    let document = serde_json::json!({
-        "node": NODE_A.0,
-        "machine_id": {"literal": format!("{:032x}", 1)},
-        "boot_id": {"literal": format!("{:032x}", 1)},
-        "state_dir": path("state"),
-        "store": path("store"),
-        "multiplexer_socket": path("mux"),
-        "watchdog": {"stand-in": path("device")},
-        "profile": "fast",
-        "services": {SERVICE.0.to_string(): {"exec": [service, path("service")]}},
-    });
-    // Made here once, so that the first reader finds it.
-    let _ = File::create(path("service"));
-    format!("{document:#}\n")
+fn begin_device(programs: Programs, directory: &Path) -> Child {
+    let socket = directory.join("device");
+    let device = Command::new(programs.device)
+        .args([&socket, directory, &directory.join("device.log")])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the device begins");
+    wait_for("the device", || socket.exists().then_some(()));
+    device
 }

@@ -35,6 +35,9 @@ pub struct Outcome {
 /// How much longer than by the clock anything may take on a busy machine.
 const LATE: Span = Span(1_500);
 
+/// How long node B writes after its take, and after the fault was undone if that is later.
+const AFTER: Span = Span(1_000);
+
 /// A run with the node's own multiplexer: its journals are replayed, too.
 ///
 /// # Panics
@@ -67,19 +70,20 @@ pub fn run_any(programs: Programs, name: &str, fault: &Fault) -> (Outcome, Node)
     let overdue =
         |node: &Node| clock::now() >= node.device_said("dead").unwrap_or(begun) + failover;
     while contender.taken().is_none() && !(clock::now() >= begun + failover && overdue(&node)) {
-        // What was reset doesn't come back in the same boot.
-        if undo_at.take_if(|at| *at <= clock::now()).is_some()
-            && node.device_said("fired").is_none()
-        {
-            fault.undo(&mut node);
-        }
+        undo_when_due(fault, &mut undo_at, &mut node);
         sleep(5);
     }
     let taken = contender.taken();
     let ended = clock::now();
-    for _ in 0..if taken.is_some() { 100 } else { 0 } {
-        node.write_as_b();
-        sleep(10);
+    if taken.is_some() {
+        // What comes back late must find that it has no part in this any more.
+        let after_undoing = undo_at.map_or(ended, |at| at + AFTER);
+        let until = after_undoing.max(ended + AFTER);
+        while clock::now() < until {
+            undo_when_due(fault, &mut undo_at, &mut node);
+            node.write_as_b();
+            sleep(10);
+        }
     }
     drop(contender);
     let stamps = node.stamps();
@@ -99,6 +103,13 @@ pub fn run_any(programs: Programs, name: &str, fault: &Fault) -> (Outcome, Node)
     };
     outcome.judge(fault.expect(), ended, &stamps);
     (outcome, node)
+}
+
+/// What was reset doesn't come back in the same boot.
+fn undo_when_due(fault: &Fault, at: &mut Option<Instant>, node: &mut Node) {
+    if at.take_if(|at| *at <= clock::now()).is_some() && node.device_said("fired").is_none() {
+        fault.undo(node);
+    }
 }
 
 impl Outcome {

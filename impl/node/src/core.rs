@@ -1,6 +1,5 @@
 //! One step of a machine, with all that belongs to it whatever the machine.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use lockstep_model::config::Config;
@@ -117,11 +116,6 @@ impl<T: Machine, M: Mutation> Core<T, M> {
         self.journal.finish();
         std::process::abort()
     }
-}
-
-/// Writes a line for people, from a thread that may wait.
-pub(crate) fn say(now: Instant, text: &str) {
-    let _ = writeln!(io::stderr(), "{}", line(now, text));
 }
 
 fn line(now: Instant, text: &str) -> String {

@@ -10,7 +10,8 @@
 //! 2. [`mux`]: the multiplexer, which executes everything itself, in order,
 //! 3. [`lrm`]: the LRM, whose effects may take long and so have threads of their own,
 //! 4. [`agent`]: services as process groups,
-//! 5. [`settings`] and [`cli`]: what a person configures and how the programs are called.
+//! 5. [`settings`] and [`cli`]: what a person configures and how the programs are called,
+//! 6. [`journal`] and [`voice`]: what is written down, for the checker and for people.
 
 #![forbid(unsafe_code)]
 
@@ -23,5 +24,6 @@ pub mod lrm;
 pub mod mux;
 pub mod settings;
 mod state;
+pub mod voice;
 
 pub use error::Error;

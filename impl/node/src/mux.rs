@@ -3,31 +3,38 @@
 //! One thread steps the machine and executes its effects, all in one lane and in order: what the
 //! device does has happened when the next step begins. Other threads only wait.
 //!
-//! SIGTERM ends it when nothing is armed, and is ignored otherwise.
+//! SIGTERM, SIGINT and SIGHUP end it when nothing is armed, and are ignored otherwise.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use lockstep_model::config::Config;
-use lockstep_model::id::{BootId, Incarnation};
+use lockstep_model::id::BootId;
 use lockstep_model::journal::Kind;
 use lockstep_model::mutation::Mutation;
-use lockstep_model::time::Span;
+use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::{Effect, Input, Multiplexer};
 use lockstep_watchdog::clock::{self, Alarm};
 use lockstep_watchdog::device::Device;
 use lockstep_watchdog::kill_timer::KillTimer;
 use lockstep_watchdog::peers::{self, News, Peers};
+use nix::sys::stat::{Mode, umask};
 
 use crate::core::Core;
 use crate::error::{Error, system};
 use crate::settings::Settings;
-use crate::{cli, state};
+use crate::{cli, journal, state};
+
+/// What it is called.
+const DAEMON: &str = "watchdog-mux";
+
+/// After which time the same complaint about a peer is made again.
+const SAME_AGAIN: Span = Span(600_000);
 
 enum Event {
     Input(Input),
@@ -51,6 +58,8 @@ struct Mux<M> {
     kill_timer: Box<dyn KillTimer>,
     boot: BootId,
     marker: PathBuf,
+    /// What was last said of a peer, and when.
+    complaint: Option<(String, Instant)>,
 }
 
 /// Runs until a request to end is granted.
@@ -61,9 +70,10 @@ struct Mux<M> {
 pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Error> {
     let only_one = settings.state_dir.join("watchdog-mux.lock");
     let lock = system("open the lock", &only_one, File::create(&only_one))?;
-    lock.try_lock()
-        .map_err(|_| Error::Running("watchdog-mux"))?;
+    lock.try_lock().map_err(|_| Error::Running(DAEMON))?;
     let incarnation = settings.new_incarnation()?;
+    let directory = &settings.state_dir;
+    system("tidy", directory, journal::prune(directory, DAEMON))?;
 
     let (events, received) = mpsc::channel();
     let rings = events.clone();
@@ -73,7 +83,7 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
         Multiplexer::new(),
         Kind::Multiplexer(settings.boot),
         parts.config,
-        &journal_path(settings, incarnation),
+        &journal::path(directory, DAEMON, incarnation),
         alarm,
     )?;
     let mut mux = Mux {
@@ -83,6 +93,7 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
         kill_timer: parts.kill_timer,
         boot: settings.boot,
         marker: settings.state_dir.join("watchdog-mux.armed"),
+        complaint: None,
     };
     // Looked for before anything else: opening the device would ping it.
     let marker = system(
@@ -103,17 +114,18 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
     let reports = move |news| {
         let _ = events.send(Event::News(news));
     };
-    system("listen at", socket, listen(socket, reports))?;
+    listen(socket, reports)?;
     for event in received {
         let inputs = match event {
-            Event::Input(input) => Ok(vec![input]),
-            Event::News(news) => mux.peers.on(news),
+            Event::Input(input) => vec![input],
+            Event::News(news) => {
+                let (inputs, error) = mux.peers.on(news);
+                if let Some(error) = error {
+                    mux.complain(&error.to_string());
+                }
+                inputs
+            }
         };
-        let inputs = inputs.unwrap_or_else(|error| {
-            mux.core
-                .say(clock::now(), &format!("warning: failed to {error}"));
-            Vec::new()
-        });
         for input in inputs {
             if mux.feed(input)? {
                 return Ok(());
@@ -123,20 +135,24 @@ pub fn run<M: Mutation>(settings: &Settings, parts: Parts<M>) -> Result<(), Erro
     Ok(())
 }
 
-fn journal_path(settings: &Settings, incarnation: Incarnation) -> PathBuf {
-    let name = format!("watchdog-mux-{}.journal", incarnation.0);
-    settings.state_dir.join(name)
-}
-
-/// The lock is held, so a socket that is there is a dead predecessor's.
-fn listen(socket: &PathBuf, reports: impl Fn(News) + Clone + Send + 'static) -> io::Result<()> {
-    match fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+/// Listens where clients look. The lock is held, so a socket that is there is a dead predecessor's.
+fn listen(socket: &Path, reports: impl Fn(News) + Clone + Send + 'static) -> Result<(), Error> {
+    let wrong = |what: String| Error::Settings(format!("listen at {}: {what}", socket.display()));
+    match fs::symlink_metadata(socket) {
+        Ok(metadata) if metadata.file_type().is_socket() => {
+            system("remove", socket, fs::remove_file(socket))?;
+        }
+        Ok(_) => {
+            let what = "found something that is no socket; expected a socket or nothing";
+            return Err(wrong(what.to_owned()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(wrong(error.to_string())),
     }
-    let listener = UnixListener::bind(socket)?;
-    fs::set_permissions(socket, Permissions::from_mode(0o600))?;
-    peers::accept(listener, reports)
+    // From the first moment nobody else may connect. All that this process makes is its own.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let listener = UnixListener::bind(socket).map_err(|error| wrong(error.to_string()))?;
+    system("listen at", socket, peers::accept(listener, reports))
 }
 
 impl<M: Mutation> Mux<M> {
@@ -152,6 +168,17 @@ impl<M: Mutation> Mux<M> {
             }
         }
         Ok(false)
+    }
+
+    /// Tells why a peer was sent away. One that comes back with the same at once is told again only
+    /// after a while.
+    fn complain(&mut self, error: &str) {
+        let now = clock::now();
+        let is_known = |(last, at): &(String, Instant)| last == error && now < *at + SAME_AGAIN;
+        if !self.complaint.as_ref().is_some_and(is_known) {
+            self.core.say(now, &format!("warning: failed to {error}"));
+            self.complaint = Some((error.to_owned(), now));
+        }
     }
 
     fn execute(&mut self, effect: Effect) -> Result<Option<Input>, Error> {

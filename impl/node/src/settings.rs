@@ -14,6 +14,9 @@ use serde::Deserialize;
 
 use crate::error::{Error, system};
 
+/// The longest path of a Unix socket, without the zero byte that ends it.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
 /// What a node's daemons are told, checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -166,15 +169,77 @@ impl Source<'_> {
         Err(self.wrong(key, format!("found '{path}'; expected an absolute path")))
     }
 
+    /// What is to be made at one of these paths would remove, or be taken for, what is at another.
+    fn check_distinct(&self, settings: &Settings) -> Result<(), Error> {
+        let paths = [
+            ("state_dir", &settings.state_dir),
+            ("store", &settings.store),
+            ("multiplexer_socket", &settings.multiplexer_socket),
+            ("watchdog", &settings.watchdog),
+        ];
+        for (number, (key, path)) in paths.iter().enumerate() {
+            // Compared by their components: doubled slashes make no other path.
+            let same = paths[..number].iter().find(|(_, other)| other == path);
+            if let Some((other, _)) = same {
+                let path = path.display();
+                let what = format!("found '{path}', as for '{other}'; expected a path of its own");
+                return Err(self.wrong(key, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The kernel's limit, and the directory without which nobody can listen.
+    fn check_sockets(&self, settings: &Settings) -> Result<(), Error> {
+        for (key, path) in [
+            ("multiplexer_socket", &settings.multiplexer_socket),
+            ("watchdog", &settings.watchdog),
+        ] {
+            let bytes = path.as_os_str().len();
+            if bytes > SOCKET_PATH_BYTES_MAX {
+                let what = format!(
+                    "found a path of {bytes} bytes; expected at most {SOCKET_PATH_BYTES_MAX}, as the kernel's sockets have it"
+                );
+                return Err(self.wrong(key, what));
+            }
+        }
+        let directory = settings.multiplexer_socket.parent();
+        let directory = directory.unwrap_or(Path::new("/"));
+        if !directory.is_dir() {
+            let directory = directory.display();
+            let what = format!("'{directory}' is no directory; expected one to listen in");
+            return Err(self.wrong("multiplexer_socket", what));
+        }
+        Ok(())
+    }
+
+    /// The line of a service's command.
+    fn exec_line(&self, id: u16) -> usize {
+        let after = |text: &str, start: usize, key: &str| {
+            let quoted = format!("\"{key}\"");
+            let is_key = |at: &usize| text[*at + quoted.len()..].trim_start().starts_with(':');
+            let mut found = text[start..].match_indices(&quoted);
+            found
+                .find_map(|(at, _)| Some(start + at).filter(is_key))
+                .map(|at| at + quoted.len())
+        };
+        let text = &self.text;
+        let end = after(text, 0, "services")
+            .and_then(|at| after(text, at, &id.to_string()))
+            .and_then(|at| after(text, at, "exec"));
+        1 + text[..end.unwrap_or(0)].matches('\n').count()
+    }
+
     fn services(&self, file: &NodeFile) -> Result<BTreeMap<ServiceId, Vec<String>>, Error> {
         let mut services = BTreeMap::new();
         for (id, service) in &file.services {
             let program = service.exec.first().map_or("", String::as_str);
             if !Path::new(program).is_absolute() {
                 let what = format!(
-                    "services.{id}: found '{program}'; expected the absolute path of a program and its arguments"
+                    "found '{program}'; expected the absolute path of a program and its arguments"
                 );
-                return Err(self.wrong("exec", what));
+                let key = format!("services.{id}.exec");
+                return Err(self.wrong_at(self.exec_line(*id), &key, what));
             }
             services.insert(ServiceId(*id), service.exec.clone());
         }
@@ -207,11 +272,13 @@ impl Settings {
             config: source.config(&file)?,
             services: source.services(&file)?,
         };
+        source.check_distinct(&settings)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&settings.state_dir)
             .map_err(|error| source.wrong("state_dir", error))?;
+        source.check_sockets(&settings)?;
         Ok(settings)
     }
 

@@ -14,11 +14,16 @@ struct Tagged<T> {
     content: T,
 }
 
-/// Replaces the file as a whole; on the disk when it returns.
+/// Writes what is true in this boot; on the disk when it returns.
 pub(crate) fn write<T: Serialize>(path: &Path, boot: BootId, content: &T) -> io::Result<()> {
+    replace(path, &serde_json::to_vec(&Tagged { boot, content })?)
+}
+
+/// Replaces the file as a whole; on the disk when it returns.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let new = path.with_extension("new");
     let mut file = File::create(&new)?;
-    file.write_all(&serde_json::to_vec(&Tagged { boot, content })?)?;
+    file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     sync_directory(path)

@@ -125,7 +125,17 @@ fn keys_and_values() {
     );
     check_changed(
         |it| it["services"]["1"]["exec"] = json!(["true"]),
-        &["services.1: found 'true'; expected the absolute path"],
+        &["services.1.exec: found 'true'; expected the absolute path"],
+    );
+    check_changed(
+        |it| {
+            it["services"] = json!({
+                "1": {"exec": ["/bin/true", "7", "exec"]},
+                "7": {"exec": ["true"]},
+            });
+        },
+        // The document has a value a line, in the order of keys.
+        &["node.json:20: services.7.exec: found 'true'"],
     );
     check_changed(
         |it| it["state_dir"] = json!("/proc/nonexistent/state"),
@@ -176,4 +186,60 @@ fn a_store_that_is_none() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("there is none"), "{said}");
+}
+
+#[test]
+fn paths_that_get_in_each_other_s_way() {
+    let paths = ["state_dir", "store", "multiplexer_socket"];
+    for (number, key) in paths.into_iter().enumerate() {
+        for other in &paths[..number] {
+            check_changed(
+                |it| it[key] = it[*other].clone(),
+                &[
+                    &format!("{key}: found '"),
+                    &format!("as for '{other}'; expected a path of its own"),
+                ],
+            );
+        }
+        check_changed(
+            |it| it["watchdog"] = json!({"stand-in": it[key]}),
+            &["watchdog: found '", &format!("as for '{key}'")],
+        );
+    }
+}
+
+#[test]
+fn sockets_that_nobody_can_use() {
+    check_changed(
+        |it| it["multiplexer_socket"] = json!("/nonexistent/mux"),
+        &["multiplexer_socket: '/nonexistent' is no directory"],
+    );
+    let long = format!("/tmp/{}", "x".repeat(103));
+    check_changed(
+        |it| it["multiplexer_socket"] = json!(long),
+        &["multiplexer_socket: found a path of 108 bytes; expected at most 107"],
+    );
+    check_changed(
+        |it| it["watchdog"] = json!({"stand-in": long}),
+        &["watchdog: found a path of 108 bytes"],
+    );
+}
+
+#[test]
+fn the_multiplexer_removes_nothing_but_a_socket() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("node.json");
+    fs::write(&path, good(directory.path()).to_string()).expect("the file is written");
+    let socket = directory.path().join("mux");
+    fs::write(&socket, "precious").expect("the file is written");
+    let output = call(MUX, &["--config", path.to_str().expect("the path is text")]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(
+        said.contains("mux: found something that is no socket; expected"),
+        "{said}"
+    );
+    let kept = fs::read_to_string(&socket).expect("it is still there");
+    assert_eq!(kept, "precious");
 }

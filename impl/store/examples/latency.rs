@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         busy_timeout: Duration::from_secs(1),
         poll_interval: Duration::from_millis(10),
         cluster: None,
+        seen: Revision::ABSENT,
     };
     let mut store = Embedded::open(&path, options)?;
     for id in 0..services {

@@ -102,36 +102,32 @@ impl Peers {
         }
     }
 
-    /// Takes in news and returns what happened to the machine by it.
-    ///
-    /// # Errors
-    ///
-    /// Why a connection was closed, for the log; the inputs that follow from it come with the
-    /// news of its end.
-    pub fn on(&mut self, news: News) -> Result<Vec<Input>, wire::Error> {
+    /// Takes in news and returns what happened to the machine by it, and why a connection was
+    /// closed, for the log. The inputs that follow from a closing come with the news of its end.
+    pub fn on(&mut self, news: News) -> (Vec<Input>, Option<wire::Error>) {
         match news {
             News::Connected(serial, stream) => {
-                if self.connections.len() < CONNECTIONS_MAX {
-                    self.connections.insert(serial, stream);
+                self.connections.insert(serial, stream);
+                if self.connections.len() > CONNECTIONS_MAX {
+                    self.close(serial);
+                    return (Vec::new(), Some(wire::Error::TooMany(CONNECTIONS_MAX)));
                 }
-                Ok(Vec::new())
+                (Vec::new(), None)
             }
-            News::Request(serial, request) => self.on_request(serial, request).inspect_err(|_| {
-                self.close(serial);
-            }),
+            News::Request(serial, request) => match self.on_request(serial, request) {
+                Ok(inputs) => (inputs, None),
+                Err(error) => {
+                    self.close(serial);
+                    (Vec::new(), Some(error))
+                }
+            },
             News::Gone(serial, error) => {
                 self.close(serial);
-                let gone: Vec<ClientId> = self
+                let gone = self
                     .clients
-                    .extract_if(.., |_, client| client.serial == serial)
-                    .map(|(id, _)| id)
-                    .collect();
-                match (gone.is_empty(), error) {
-                    (true, Some(error)) => Err(error),
-                    (true, None) | (false, _) => {
-                        Ok(gone.into_iter().map(Input::Vanished).collect())
-                    }
-                }
+                    .extract_if(.., |_, client| client.serial == serial);
+                let inputs = gone.map(|(id, _)| Input::Vanished(id)).collect();
+                (inputs, error)
             }
         }
     }
@@ -219,7 +215,7 @@ mod tests {
     fn connect(peers: &mut Peers, serial: u64) -> BufReader<UnixStream> {
         let (here, there) = UnixStream::pair().unwrap();
         there.set_nonblocking(true).unwrap();
-        peers.on(News::Connected(serial, here)).unwrap();
+        assert!(peers.on(News::Connected(serial, here)).1.is_none());
         BufReader::new(there)
     }
 
@@ -235,8 +231,8 @@ mod tests {
     fn another_boot_is_refused() {
         let mut peers = Peers::new(BootId(1));
         let mut there = connect(&mut peers, 1);
-        let refused = peers.on(News::Request(1, request(2, attach_request())));
-        assert!(matches!(refused, Err(wire::Error::OtherBoot { .. })));
+        let (_, refused) = peers.on(News::Request(1, request(2, attach_request())));
+        assert!(matches!(refused, Some(wire::Error::OtherBoot { .. })));
         assert!(wire::next::<Reply>(&mut there).unwrap().is_none());
     }
 
@@ -244,7 +240,9 @@ mod tests {
     fn nobody_asks_before_attaching() {
         let mut peers = Peers::new(BootId(1));
         let _there = connect(&mut peers, 1);
-        assert!(peers.on(News::Request(1, request(1, disarm()))).is_err());
+        let (inputs, refused) = peers.on(News::Request(1, request(1, disarm())));
+        assert_eq!(inputs, []);
+        assert!(matches!(refused, Some(wire::Error::Malformed(_))));
     }
 
     #[test]
@@ -253,13 +251,13 @@ mod tests {
         let mut first = connect(&mut peers, 1);
         let attach = || request(1, attach_request());
         let attached = Input::Client(ClientId::Lrm, attach_request());
-        let inputs = peers.on(News::Request(1, attach())).unwrap();
+        let (inputs, _) = peers.on(News::Request(1, attach()));
         assert_eq!(inputs, std::slice::from_ref(&attached));
         let mut second = connect(&mut peers, 2);
-        let inputs = peers.on(News::Request(2, attach())).unwrap();
+        let (inputs, _) = peers.on(News::Request(2, attach()));
         assert_eq!(inputs, [Input::Vanished(ClientId::Lrm), attached]);
         assert!(wire::next::<Reply>(&mut first).unwrap().is_none());
-        assert_eq!(peers.on(News::Gone(1, None)).unwrap(), []);
+        assert_eq!(peers.on(News::Gone(1, None)).0, []);
 
         let ToMultiplexer::Disarm { arm } = disarm() else {
             unreachable!()
@@ -268,7 +266,33 @@ mod tests {
         peers.tell(ClientId::Lrm, FromMultiplexer::Attached(None));
         let heard = wire::next::<Reply>(&mut second).unwrap().unwrap();
         assert_eq!(heard.message, FromMultiplexer::Attached(None));
-        let inputs = peers.on(News::Gone(2, None)).unwrap();
+        let (inputs, _) = peers.on(News::Gone(2, None));
         assert_eq!(inputs, [Input::Vanished(ClientId::Lrm)]);
+    }
+
+    #[test]
+    fn what_an_attached_client_says_wrong_is_told_and_it_has_vanished() {
+        let mut peers = Peers::new(BootId(1));
+        let _there = connect(&mut peers, 1);
+        let _ = peers.on(News::Request(1, request(1, attach_request())));
+        let malformed = wire::Error::Malformed("x".to_owned());
+        let (inputs, told) = peers.on(News::Gone(1, Some(malformed)));
+        assert_eq!(inputs, [Input::Vanished(ClientId::Lrm)]);
+        assert!(matches!(told, Some(wire::Error::Malformed(_))));
+    }
+
+    #[test]
+    fn one_connection_too_many_is_closed() {
+        let mut peers = Peers::new(BootId(1));
+        let kept: Vec<_> = (1..=CONNECTIONS_MAX as u64)
+            .map(|serial| connect(&mut peers, serial))
+            .collect();
+        let (here, there) = UnixStream::pair().unwrap();
+        there.set_nonblocking(true).unwrap();
+        let (_, told) = peers.on(News::Connected(99, here));
+        assert!(matches!(told, Some(wire::Error::TooMany(CONNECTIONS_MAX))));
+        let mut there = BufReader::new(there);
+        assert!(wire::next::<Reply>(&mut there).unwrap().is_none());
+        drop(kept);
     }
 }

@@ -48,6 +48,9 @@ pub enum Error {
     /// What came is no message.
     #[error("understand the peer: {0}")]
     Malformed(String),
+    /// The peer is one more than are served.
+    #[error("serve one more peer; expected at most {0} at a time")]
+    TooMany(usize),
     /// The peer lives in another boot.
     #[error("trust the peer: its boot is {found:032x}; expected {:032x}", expected.0)]
     OtherBoot {

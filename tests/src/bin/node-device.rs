@@ -2,7 +2,7 @@
 //! input ends: whoever began it is gone.
 
 use std::env;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [socket, token, log] = arguments.as_slice() else {
+        let _ = writeln!(io::stderr(), "node-device: expected SOCKET TOKEN LOG");
         return ExitCode::from(2);
     };
     let orphaned = token.clone();
@@ -23,6 +24,12 @@ fn main() -> ExitCode {
     });
     match device::serve(Path::new(socket), token, Path::new(log)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => {
+            let _ = writeln!(
+                io::stderr(),
+                "node-device: failed to serve {socket}: {error}"
+            );
+            ExitCode::FAILURE
+        }
     }
 }

@@ -12,8 +12,8 @@ fn main() -> ExitCode {
     cli::lrm_main(|settings| {
         let embedded = cli::embedded(settings);
         let gate = PathBuf::from(env::var_os("LOCKSTEP_GATE").unwrap_or_default());
-        let gated: lrm::Opener = Arc::new(move || {
-            let (store, gate) = (embedded()?, gate.clone());
+        let gated: lrm::Opener = Arc::new(move |past| {
+            let (store, gate) = (embedded(past)?, gate.clone());
             Ok(Box::new(Gated { store, gate }))
         });
         gated

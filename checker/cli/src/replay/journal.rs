@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use lockstep_explore::counterexample::action_text;
 use lockstep_model::config::Config;
-use lockstep_model::journal::{self, Difference, Entry, FORMAT, Header, Kind};
+use lockstep_model::journal::{self, Difference, Entry, FORMAT, Header, Kind, LIMIT_REACHED};
 
 use super::lines::Lines;
 use super::{Trouble, without_place};
@@ -59,6 +59,15 @@ fn entry<R: BufRead>(lines: &mut Lines<R>) -> Result<Option<Entry>, Trouble> {
     let Some(line) = lines.next_line()? else {
         return Ok(None);
     };
+    if line == LIMIT_REACHED {
+        return match lines.next_line()? {
+            None => Ok(None),
+            Some(_) => {
+                let message = "a line after the journal's end, expected none";
+                Err(Trouble::broken(lines.number(), message))
+            }
+        };
+    }
     let parsed = serde_json::from_str(&line);
     parsed.map(Some).map_err(|error| {
         let message = format!("no step of a machine: {}", without_place(&error));

@@ -8,7 +8,8 @@ use super::Trouble;
 /// some hundred thousand.
 const LINE_MAX: usize = 16 << 20;
 
-/// The most bytes of a journal: weeks of a busy daemon.
+/// The most bytes of a file. A daemon's journal ends at 64 MiB; this only keeps what is no journal
+/// from being read for ever.
 const FILE_MAX: u64 = 4 << 30;
 
 /// Reads whole lines; a last one that is torn is left out.

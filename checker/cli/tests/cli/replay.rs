@@ -220,6 +220,11 @@ fn journals_replay() {
     assert!(succeeds(&["replay", name]).contains("3 steps"));
     fs::write(&path, format!("{whole}{{\"Multi")).unwrap();
     assert!(succeeds(&["replay", name]).contains("3 steps; its torn last line"));
+    let ended = format!("{whole}\"journal ends: limit\"\n");
+    fs::write(&path, &ended).unwrap();
+    assert!(succeeds(&["replay", name]).contains("3 steps"));
+    fs::write(&path, format!("{ended}{{}}\n")).unwrap();
+    refuses(&["replay", name], 2, &[":6:", "after the journal's end"]);
 }
 
 #[test]

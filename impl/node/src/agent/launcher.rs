@@ -1,6 +1,7 @@
 //! The process that becomes a service's command, after it has put itself on record.
 
-use std::ffi::OsString;
+use std::convert::Infallible;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -18,20 +19,37 @@ pub const COMMAND: &str = "launch-service";
 /// launcher is at work; it ends with becoming the program, which gets an empty one instead.
 #[must_use]
 pub fn main(arguments: &[OsString]) -> ExitCode {
-    let Err(error) = launch(arguments);
-    let _ = writeln!(io::stderr(), "ha-lrm: failed to launch a service: {error}");
+    let [record, boot, program, arguments @ ..] = arguments else {
+        return refuse("RECORD BOOT PROGRAM [ARGUMENT …]; it is ha-lrm's own");
+    };
+    let number = boot
+        .to_str()
+        .and_then(|boot| u128::from_str_radix(boot, 16).ok());
+    let Some(boot) = number else {
+        return refuse("a boot of hexadecimal digits");
+    };
+    let Err(error) = launch(Path::new(record), BootId(boot), program, arguments);
+    let program = Path::new(program).display();
+    let _ = writeln!(io::stderr(), "ha-lrm: failed to launch {program}: {error}");
     ExitCode::from(1)
 }
 
-fn launch(arguments: &[OsString]) -> io::Result<std::convert::Infallible> {
-    let [record, boot, program, arguments @ ..] = arguments else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let boot = boot
-        .to_str()
-        .and_then(|boot| u128::from_str_radix(boot, 16).ok());
-    let boot = BootId(boot.ok_or(io::ErrorKind::InvalidInput)?);
-    state::write(Path::new(record), boot, &Group::of_this_process()?)?;
+fn refuse(expected: &str) -> ExitCode {
+    let command = COMMAND;
+    let _ = writeln!(
+        io::stderr(),
+        "ha-lrm: failed to understand the command line: {command}: expected {expected}"
+    );
+    ExitCode::from(2)
+}
+
+fn launch(
+    record: &Path,
+    boot: BootId,
+    program: &OsStr,
+    arguments: &[OsString],
+) -> io::Result<Infallible> {
+    state::write(record, boot, &Group::of_this_process()?)?;
     Err(Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())

@@ -31,6 +31,7 @@ use lockstep_watchdog::clock;
 use nix::sys::signal::Signal;
 
 use crate::state;
+use crate::voice::{Once, Voice};
 use group::Group;
 
 /// How often a process that is no child is looked at.
@@ -47,16 +48,20 @@ pub struct Agent {
     directory: PathBuf,
     boot: BootId,
     commands: BTreeMap<ServiceId, Vec<String>>,
+    voice: Voice,
     services: Mutex<BTreeMap<ServiceId, Arc<Service>>>,
 }
 
 #[derive(Debug)]
 struct Service {
+    id: ServiceId,
     record: PathBuf,
     launching: PathBuf,
     boot: BootId,
     command: Option<Vec<String>>,
     present: Mutex<Present>,
+    voice: Voice,
+    trouble: Mutex<Once>,
 }
 
 #[derive(Debug, Default)]
@@ -97,12 +102,14 @@ impl Agent {
         directory: &Path,
         boot: BootId,
         commands: BTreeMap<ServiceId, Vec<String>>,
+        voice: Voice,
     ) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
             boot,
             commands,
+            voice,
             services: Mutex::default(),
         })
     }
@@ -111,11 +118,14 @@ impl Agent {
         let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
         let service = services.entry(id).or_insert_with(|| {
             Arc::new(Service {
+                id,
                 record: self.directory.join(format!("{}.group", id.0)),
                 launching: self.directory.join(format!("{}.launching", id.0)),
                 boot: self.boot,
                 command: self.commands.get(&id).cloned(),
                 present: Mutex::default(),
+                voice: self.voice.clone(),
+                trouble: Mutex::default(),
             })
         });
         Arc::clone(service)
@@ -229,9 +239,23 @@ impl Service {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says what is wrong with this service, each cause once.
+    fn complain(&self, text: &str) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("error: failed to {text}; service {} is unclear", self.id.0);
+        if let Some(text) = trouble.news(text) {
+            self.voice.say(text);
+        }
+    }
+
     /// The group that was last begun in this boot and not yet found stopped.
     fn group(&self) -> io::Result<Option<Group>> {
-        state::read(&self.record, self.boot)
+        state::read(&self.record, self.boot).inspect_err(|error| {
+            let record = self.record.display();
+            self.complain(&format!(
+                "read the group on record in {record}: {error}; expected what ha-lrm wrote there, or no file if nothing of the service runs"
+            ));
+        })
     }
 
     fn look(&self) -> Report {
@@ -244,9 +268,14 @@ impl Service {
 
     /// Returns when no launcher of this service exists; no other can begin meanwhile.
     fn await_launcher(&self) -> io::Result<File> {
-        let file = File::create(&self.launching)?;
-        file.lock()?;
-        Ok(file)
+        let locked = File::create(&self.launching).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        locked.inspect_err(|error| {
+            let path = self.launching.display();
+            self.complain(&format!("wait for the launcher that locks {path}: {error}"));
+        })
     }
 
     fn query(&self) -> Report {
@@ -259,7 +288,14 @@ impl Service {
 
     fn start(&self, kills: u64, not_after: Option<Instant>) -> Option<(Report, Option<Child>)> {
         let unclear = Some((Report::Unclear, None));
-        let (Some(command), Ok(lock)) = (&self.command, self.await_launcher()) else {
+        let Some(command) = &self.command else {
+            let key = format!("services.{}.exec", self.id.0);
+            self.complain(&format!(
+                "start it: it has no command; expected one in the configuration under {key}"
+            ));
+            return unclear;
+        };
+        let Ok(lock) = self.await_launcher() else {
             return unclear;
         };
         match self.look() {
@@ -273,16 +309,12 @@ impl Service {
         if not_after.is_some_and(|at| at <= clock::now()) {
             return unclear;
         }
-        let launched = Command::new("/proc/self/exe")
-            .arg(launcher::COMMAND)
-            .arg(&self.record)
-            .arg(format!("{:032x}", self.boot.0))
-            .args(command)
-            .stdin(Stdio::from(lock))
-            .process_group(0)
-            .spawn();
-        let Ok(child) = launched else {
-            return unclear;
+        let child = match self.launch(command, lock) {
+            Ok(child) => child,
+            Err(error) => {
+                self.complain(&format!("begin a launcher for it: {error}"));
+                return unclear;
+            }
         };
         present.launcher = i32::try_from(child.id()).ok();
         drop(present);
@@ -290,9 +322,30 @@ impl Service {
         let waited = self.await_launcher();
         self.present().launcher = None;
         match waited {
-            Ok(_) => Some((self.look(), Some(child))),
+            Ok(_) => {
+                let report = self.look();
+                if report == Report::Running {
+                    self.trouble
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .passed();
+                }
+                Some((report, Some(child)))
+            }
             Err(_) => unclear,
         }
+    }
+
+    /// Begins a launcher, which keeps the lock until it has become the command.
+    fn launch(&self, command: &[String], lock: File) -> io::Result<Child> {
+        Command::new("/proc/self/exe")
+            .arg(launcher::COMMAND)
+            .arg(&self.record)
+            .arg(format!("{:032x}", self.boot.0))
+            .args(command)
+            .stdin(Stdio::from(lock))
+            .process_group(0)
+            .spawn()
     }
 
     fn stop(&self, kills: u64) -> Option<Report> {
@@ -350,5 +403,48 @@ impl Service {
         {
             group.signal(Signal::SIGKILL);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: ServiceId = ServiceId(1);
+
+    /// Does a job twice, which is unclear. Returns what was said of it.
+    fn check_unclear(job: Job, prepare: impl FnOnce(&Path), expect: &[&str]) {
+        let directory = tempfile::tempdir().unwrap();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let hears = Arc::clone(&said);
+        let voice = Voice::new(move |text| hears.lock().unwrap().push(text));
+        let agent = Agent::new(directory.path(), BootId(1), BTreeMap::new(), voice).unwrap();
+        prepare(directory.path());
+        for _ in 0..2 {
+            let done = agent.task(SERVICE, job, None).run().unwrap();
+            assert_eq!(done.report, Report::Unclear);
+        }
+        let said = said.lock().unwrap();
+        assert_eq!(said.len(), 1, "{said:?}");
+        for part in expect {
+            assert!(said[0].contains(part), "no '{part}' in: {}", said[0]);
+        }
+    }
+
+    #[test]
+    fn a_service_without_a_command_is_told_once() {
+        let expect = ["failed to start it: it has no command", "services.1.exec"];
+        check_unclear(Job::Start, |_| (), &expect);
+    }
+
+    #[test]
+    fn a_broken_record_is_told_once() {
+        let expect = [
+            "1.group: EOF",
+            "expected what ha-lrm wrote",
+            "service 1 is unclear",
+        ];
+        let broken = |directory: &Path| fs::write(directory.join("1.group"), "{").unwrap();
+        check_unclear(Job::Query, broken, &expect);
     }
 }

@@ -63,6 +63,9 @@ pub struct Options {
     pub poll_interval: Duration,
     /// The store's id, if it is known; another is refused.
     pub cluster: Option<ClusterId>,
+    /// A revision that it had before, [`Revision::ABSENT`] if none is known; a store that has less
+    /// was rolled back, and is refused.
+    pub seen: Revision,
 }
 
 /// The smallest and largest duration in [`Options`].
@@ -119,7 +122,7 @@ impl Embedded {
     /// # Errors
     ///
     /// Those of opening ([`Error::Missing`], [`Error::NotAStore`], [`Error::OtherSchema`],
-    /// [`Error::OtherCluster`], [`Error::Options`]), [`Error::Damaged`], and
+    /// [`Error::OtherCluster`], [`Error::Options`]), [`Error::RolledBack`], [`Error::Damaged`], and
     /// [`Error::Unavailable`].
     pub fn open(path: &Path, options: Options) -> Result<Self, Error> {
         options.check()?;
@@ -143,13 +146,15 @@ impl Embedded {
             });
         }
         place.check(Doing::Open)?;
-        Ok(Self {
+        let mut opened = Self {
             connection,
             place,
             options,
             cluster: meta.cluster,
-            seen: meta.revision,
-        })
+            seen: options.seen,
+        };
+        opened.notice(Doing::Open, options.seen, meta.revision)?;
+        Ok(opened)
     }
 
     /// Takes note of the store's revision, which can't be less than one seen before.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use lockstep_model::id::{Incarnation, NodeId, RequestId, ServiceId, Uid};
+use lockstep_model::id::{Incarnation, NodeId, RequestId, Revision, ServiceId, Uid};
 use lockstep_model::record::{Key, Put, Record, Service, Wanted, Write};
 use lockstep_store::contract::{Fixture, Job};
 use lockstep_store::{Embedded, Error, Options, Store};
@@ -86,6 +86,7 @@ fn open(path: &Path, busy_timeout: Duration) -> Result<Embedded, Error> {
         busy_timeout,
         poll_interval: Duration::from_millis(10),
         cluster: None,
+        seen: Revision::ABSENT,
     };
     Embedded::open(path, options)
 }

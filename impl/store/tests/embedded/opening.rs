@@ -77,6 +77,7 @@ fn another_cluster_is_refused() {
         busy_timeout: TIMEOUT,
         poll_interval: TIMEOUT,
         cluster: Some(cluster),
+        seen: Revision::ABSENT,
     };
     let (own, foreign) = (file.open().cluster(), other.open().cluster());
     assert_ne!(own, foreign);
@@ -86,6 +87,24 @@ fn another_cluster_is_refused() {
     let text = error.to_string();
     assert!(text.contains(&own.to_string()), "{text}");
     assert!(text.contains(&foreign.to_string()), "{text}");
+}
+
+#[test]
+fn one_that_was_rolled_back_is_refused() {
+    let file = File::new();
+    let mut store = file.open();
+    store.write(&write_number(1)).unwrap();
+    let seen = store.revision().unwrap();
+    let options = |seen| Options {
+        busy_timeout: TIMEOUT,
+        poll_interval: TIMEOUT,
+        cluster: None,
+        seen,
+    };
+    Embedded::open(&file.path(), options(seen)).unwrap();
+    let later = Revision(seen.0 + 1);
+    let error = Embedded::open(&file.path(), options(later)).unwrap_err();
+    assert!(matches!(error, Error::RolledBack { .. }), "{error}");
 }
 
 #[test]
