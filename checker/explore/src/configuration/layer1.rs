@@ -493,7 +493,7 @@ fn tight(timing: &Timing) -> Vec<Configuration> {
         "The least margin: the latest reset is that of the closed form, and in time.",
         setup,
     )
-    .meeting(&[Tag::ResetRunning, Tag::UncleanClose])
+    .meeting(&[Tag::ResetRunning])
     .in_full();
     configuration.latest_reset = Some(latest);
     vec![configuration]
