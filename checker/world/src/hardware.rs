@@ -112,7 +112,12 @@ impl World {
         value.mux_peer = None;
         value.kill_timer = None;
         for lrm in &mut value.lrms {
-            lrm.inbox.push(lrm::Input::WatchdogGone);
+            // A connection that begins and ends unseen was none.
+            let unseen = |input: &lrm::Input| *input != lrm::Input::WatchdogConnected;
+            lrm.inbox.retain(unseen);
+            if !lrm.inbox.contains(&lrm::Input::WatchdogGone) {
+                lrm.inbox.push(lrm::Input::WatchdogGone);
+            }
         }
     }
 

@@ -77,21 +77,19 @@ impl Link {
         self.refused = self.refused.filter(|refused| expires == Some(*refused));
     }
 
-    /// Takes in an answer. One to a request of a predecessor changes nothing.
+    /// Takes in an answer. One to a request of a predecessor, or to one that was given up, changes
+    /// nothing.
     pub(super) fn on_reply(
         &mut self,
         process: Incarnation,
         reply: FromMultiplexer,
         effects: &mut Effects<Effect>,
     ) {
-        let asked = self.pending.as_ref().map(ToMultiplexer::arm);
-        let answered = match &reply {
-            FromMultiplexer::Attached(_) => None,
-            FromMultiplexer::Armed(armed) | FromMultiplexer::Extended(armed) => Some(armed.arm),
-            FromMultiplexer::Disarmed(arm) => Some(*arm),
-            FromMultiplexer::Refused(arm) => *arm,
-        };
-        if asked != Some(answered) {
+        if !self
+            .pending
+            .as_ref()
+            .is_some_and(|asked| asked.is_answered_by(&reply))
+        {
             return;
         }
         let pending = self.pending.take();

@@ -90,6 +90,27 @@ impl ToMultiplexer {
 }
 
 impl ToMultiplexer {
+    /// Whether this is an answer to that request, and to no other.
+    #[must_use]
+    pub fn is_answered_by(&self, reply: &FromMultiplexer) -> bool {
+        match (self, reply) {
+            (Self::Attach { .. }, FromMultiplexer::Attached(_)) => true,
+            (Self::Arm { arm, .. }, FromMultiplexer::Armed(armed)) => *arm == armed.arm,
+            (Self::Extend { arm, renewal, .. }, FromMultiplexer::Extended(armed)) => {
+                *arm == armed.arm && *renewal == armed.renewal
+            }
+            (Self::Disarm { arm }, FromMultiplexer::Disarmed(disarmed)) => arm == disarmed,
+            (_, FromMultiplexer::Refused(arm)) => self.arm() == *arm,
+            (
+                Self::Attach { .. } | Self::Arm { .. } | Self::Extend { .. } | Self::Disarm { .. },
+                FromMultiplexer::Attached(_)
+                | FromMultiplexer::Armed(_)
+                | FromMultiplexer::Extended(_)
+                | FromMultiplexer::Disarmed(_),
+            ) => false,
+        }
+    }
+
     /// The end of authority that the request brings.
     #[must_use]
     pub const fn expires(&self) -> Option<Instant> {
