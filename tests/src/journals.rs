@@ -60,6 +60,7 @@ impl Node {
     }
 
     fn put_journals(&self, directory: &Path) {
+        fs::create_dir_all(directory).expect("the directory for journals is made");
         let own = self.path("");
         let node = own.file_name().unwrap_or_default();
         for journal in self.journals() {
