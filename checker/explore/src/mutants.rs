@@ -151,7 +151,7 @@ fn locks() -> Vec<Case> {
             Mutant::AuthorityFromLatest,
             rule,
             Property::WatchdogGuards,
-            holder(&k1, &[Fault::Delay], 1),
+            holder(&k1, &[Fault::Delay], 2),
         ),
         case(
             Mutant::AuthorityWithoutDrift,
