@@ -1,7 +1,7 @@
 //! Processes: taking in inputs, executing effects.
 
 use lockstep_model::contender;
-use lockstep_model::event::{Effects, Event};
+use lockstep_model::event::Event;
 use lockstep_model::lrm::{self, Job, Report};
 use lockstep_model::time::Span;
 use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
@@ -23,12 +23,7 @@ impl World {
         let Some(process) = self.hosts[host].lrms.get_mut(index) else {
             return Vec::new();
         };
-        let mut effects = Effects::new();
-        process
-            .machine
-            .step(config, Self::now(setup), input, &mut effects);
-        process.outbox.append(&mut effects.effects);
-        effects.events
+        process.take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects))
     }
 
     pub(crate) fn step_mux(
@@ -42,15 +37,12 @@ impl World {
         let Some(process) = &mut value.mux else {
             return Vec::new();
         };
-        let mut effects = Effects::new();
-        process
-            .machine
-            .step(config, Self::now(setup), input, &mut effects);
-        process.outbox.append(&mut effects.effects);
+        let events = process
+            .take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects));
         // A timer that was moved while the multiplexer was stopped stands, whatever that thinks.
         let enforced = process.machine.deadline(config).max(value.kill_timer);
         value.last_deadline = enforced.or(value.last_deadline);
-        effects.events
+        events
     }
 
     pub(crate) fn step_contender(
@@ -63,12 +55,7 @@ impl World {
         let Some(process) = &mut self.hosts[host].contender else {
             return Vec::new();
         };
-        let mut effects = Effects::new();
-        process
-            .machine
-            .step(config, Self::now(setup), input, &mut effects);
-        process.outbox.append(&mut effects.effects);
-        effects.events
+        process.take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects))
     }
 
     /// What a synchronous call returns: taken in at once, or later like any input.

@@ -1,6 +1,7 @@
 //! The part of a world that changes.
 
 use lockstep_model::contender::{self, Contender};
+use lockstep_model::event::{Effects, Event};
 use lockstep_model::id::{
     BootId, Holder, Incarnation, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
 };
@@ -244,6 +245,15 @@ impl Store {
 }
 
 impl<M, I, E> Process<M, I, E> {
+    /// Has the machine take something in. What follows waits in the outbox; what it decided is
+    /// returned.
+    pub(crate) fn take_in(&mut self, step: impl FnOnce(&mut M, &mut Effects<E>)) -> Vec<Event> {
+        let mut effects = Effects::new();
+        step(&mut self.machine, &mut effects);
+        self.outbox.append(&mut effects.effects);
+        effects.events
+    }
+
     /// A process that has just begun.
     #[must_use]
     pub const fn new(incarnation: Incarnation, machine: M) -> Self {

@@ -336,17 +336,7 @@ fn reconfigured(timing: &Timing) -> Vec<Configuration> {
         lock_ttl: timing.lock_ttl + Span(4),
         ..timing.clone()
     };
-    let wider = Timing {
-        lock_ttl: timing.lock_ttl + Span(2 * timing.kappa.factor()),
-        watchdog: timing.watchdog + Span(1),
-        reset_max: timing.reset_max + Span(1),
-        ..timing.clone()
-    };
-    // The wider margin needs a longer T, so T and W change together there.
-    let narrow = Timing {
-        lock_ttl: wider.lock_ttl,
-        ..timing.clone()
-    };
+    let (wider, narrow) = wider_and_narrow(timing);
     let changes = [
         (
             "shorter-ttl",
