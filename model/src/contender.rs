@@ -247,6 +247,9 @@ impl Contender {
         if config.broken(Mutant::MoveWithoutGrant) {
             compares.remove(0);
         }
+        if config.broken(Mutant::MoveWithoutRevision) {
+            compares.retain(|compare| compare.key != Key::Service(service));
+        }
         self.moving = Some((request, now));
         let put = Put {
             key: Key::Service(service),

@@ -203,6 +203,8 @@ mutants! {
     StopAtFirstTimeout = "stop-at-first-timeout",
     /// A location is moved without comparing the grant of the lock it is moved under.
     MoveWithoutGrant = "move-without-grant",
+    /// A location is moved without comparing the location's own revision.
+    MoveWithoutRevision = "move-without-revision",
     /// A service that its node's grant lists as running unguarded is moved.
     MoveUnguarded = "move-unguarded",
 }

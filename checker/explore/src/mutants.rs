@@ -204,7 +204,22 @@ fn in_flight() -> Vec<Case> {
                 setup
             },
         ),
+        case(
+            Mutant::MoveWithoutRevision,
+            rule,
+            Property::LocChangesUnderLock,
+            moved_twice(),
+        ),
     ]
+}
+
+/// A service of a dead host is moved to one of two others while an earlier move is under way.
+fn moved_twice() -> Setup {
+    let mut setup = layer2::pair(&brisk_kappa_one(), &[Fault::Delay, Fault::Power], 2);
+    setup.admin = vec![Admin::Move];
+    setup.fault_hosts = vec![0, 1];
+    layer2::add_host(&mut setup);
+    setup
 }
 
 fn who_is_who() -> Vec<Case> {

@@ -89,6 +89,8 @@ tags! {
     Moved = "moved",
     /// A start failed half-way.
     HalfStarted = "half-started",
+    /// A predecessor's worker was killed in the middle of a start or a stop.
+    KilledHalfWay = "killed-half-way",
     /// A worker outlived its LRM.
     WorkerOutlived = "worker-outlived",
     /// A second LRM process waited for the kernel lock.
@@ -188,6 +190,9 @@ impl World {
                 lrm::Effect::Spawn { job, .. } if setup.instant_agents => job_tag(host, *job),
                 lrm::Effect::KillServices(_) => Tag::Killed.bit(),
                 lrm::Effect::Exit => Tag::LrmExited.bit(),
+                lrm::Effect::Reap if value.workers.iter().any(|it| it.job != Job::Query) => {
+                    Tag::KilledHalfWay.bit()
+                }
                 lrm::Effect::Spawn { .. }
                 | lrm::Effect::Write(_)
                 | lrm::Effect::Read(_)

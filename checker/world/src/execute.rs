@@ -132,7 +132,7 @@ impl World {
             }
             lrm::Effect::Watchdog(request) => self.tell_mux(host, index, request),
             lrm::Effect::Reap => {
-                self.hosts[host].workers.clear();
+                self.kill_workers(host);
                 return self.complete_lrm(setup, host, index, lrm::Input::Reaped);
             }
             lrm::Effect::RecordIntent { service, .. } => {
@@ -181,6 +181,22 @@ impl World {
             lrm::Effect::Exit => self.lrm_ends(setup, host, index),
         }
         Vec::new()
+    }
+
+    /// What a worker was at is left half-way: the worse of what its end can leave.
+    fn kill_workers(&mut self, host: usize) {
+        let value = &mut self.hosts[host];
+        for worker in value.workers.drain(..) {
+            let instance = &mut value.instances[usize::from(worker.service.0)];
+            match (worker.job, *instance) {
+                (Job::Start, Instance::Absent) | (Job::Stop, Instance::Running) => {
+                    *instance = Instance::Half;
+                }
+                (Job::Start, Instance::Running | Instance::Half)
+                | (Job::Stop, Instance::Absent | Instance::Half)
+                | (Job::Query, _) => {}
+            }
+        }
     }
 
     fn tell_mux(&mut self, host: usize, index: usize, request: ToMultiplexer) {

@@ -173,6 +173,9 @@ fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
     if fault == Fault::Delay {
         configuration.meets.push(Tag::ZombieRelease);
     }
+    if fault == Fault::CrashLrm {
+        configuration.meets.push(Tag::KilledHalfWay);
+    }
     configuration
 }
 
@@ -217,13 +220,9 @@ fn undisturbed(timing: &Timing) -> Configuration {
 fn three_hosts(timing: &Timing) -> Configuration {
     let mut setup = pair(timing, &[Fault::Power, Fault::Isolate], 1);
     setup.admin = vec![Admin::Move];
-    setup.hosts.push(HostSetup {
-        node: NodeId(2),
-        machine: MachineId(2),
-        lrm: false,
-        ..setup.hosts[1].clone()
-    });
-    setup.hosts[1].contends_for = None;
+    add_host(&mut setup);
+    setup.hosts[2].lrm = false;
+    setup.hosts[2].contends_for = setup.hosts[1].contends_for.take();
     holds(
         format!("l2/{}/three-hosts", kappa_name(timing)),
         "One host contends for the lock and moves the service to another; one fault.",
@@ -231,6 +230,17 @@ fn three_hosts(timing: &Timing) -> Configuration {
     )
     .meeting(&[Tag::TakenSilent, Tag::Moved, Tag::StartedElsewhere])
     .in_full()
+}
+
+/// A third host, which runs services and decides nothing.
+pub(crate) fn add_host(setup: &mut Setup) {
+    setup.hosts.push(HostSetup {
+        node: NodeId(2),
+        machine: MachineId(2),
+        lrm: true,
+        contends_for: None,
+        ..setup.hosts[1].clone()
+    });
 }
 
 /// An LRM that returns to frozen services dies, or is cut off, before it is guarded.
