@@ -161,7 +161,10 @@ fn recover_and_return(timing: &Timing) -> Configuration {
 
 /// The service is stopped and started on request.
 fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
-    let setup = served(timing, &[fault], 1, &[Admin::Want], 2);
+    // Processes of a host that stop and go on one by one make for many orders: one request is
+    // enough to meet each of them in.
+    let requests = if fault == Fault::PauseAll { 1 } else { 2 };
+    let setup = served(timing, &[fault], 1, &[Admin::Want], requests);
     let about = format!("A service is stopped and started on request; one fault: {name}.");
     let mut configuration = holds(
         format!("l2/{}/stop-start-{name}", kappa_name(timing)),
