@@ -161,9 +161,12 @@ fn recover_and_return(timing: &Timing) -> Configuration {
 
 /// The service is stopped and started on request.
 fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
-    // Processes of a host that stop and go on one by one make for many orders: one request is
-    // enough to meet each of them in.
-    let requests = if fault == Fault::PauseAll { 1 } else { 2 };
+    // Processes of a host that stop and go on one by one, and an outage that may end at any moment,
+    // make for many orders: one request is enough to meet each of them in.
+    let requests = match matches!(fault, Fault::PauseAll | Fault::Outage) {
+        true => 1,
+        false => 2,
+    };
     let setup = served(timing, &[fault], 1, &[Admin::Want], requests);
     let about = format!("A service is stopped and started on request; one fault: {name}.");
     let mut configuration = holds(
