@@ -1,0 +1,356 @@
+//! Scores and imbalance: all calculation with floating point (`scheduling.md` §4 and §5.1).
+//!
+//! Sums run over the nodes in name order, to the last bit, because ties are broken by name and a
+//! last bit can make or break a tie. What that costs: the sum of squares of an alternative shares
+//! its beginning with all others, so n alternatives take n²/2 additions, which run over
+//! neighbouring numbers and not over each other. The highest loads take n comparisons in all.
+
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+use super::note::{NotFinite, Note, ScoreError};
+use super::stats::Share;
+use super::usage::{Slot, Table, started};
+use crate::id::ServiceId;
+
+/// Average CPU, highest CPU, average memory, highest memory: all to be small.
+pub(crate) type Criteria = [f64; 4];
+
+/// How much each criterion matters (`scheduling.md` §4.1), out of [`WEIGHT_SUM`].
+const WEIGHTS: Criteria = [1.0, 2.0, 5.0, 10.0];
+const WEIGHT_SUM: f64 = 18.0;
+
+/// The scores of all nodes for starting one service, with the buffers that lead to them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scorer {
+    base: Vec<Share>,
+    changes: Vec<Change>,
+    sums: Sums,
+    alternatives: Vec<Criteria>,
+    /// By slot.
+    scores: Vec<f64>,
+}
+
+impl Scorer {
+    /// Scores all nodes (`scheduling.md` §4). Where that fails all are equal, so that names
+    /// decide, and the note says why.
+    pub(crate) fn score(&mut self, table: &Table, service: ServiceId) -> Option<Note> {
+        let error = self.try_score(table, service).err()?;
+        self.scores.clear();
+        self.scores.resize(table.nodes().len(), 0.0);
+        Some(Note::NotScored {
+            service,
+            mode: table.mode(),
+            error,
+        })
+    }
+
+    fn try_score(&mut self, table: &Table, service: ServiceId) -> Result<(), ScoreError> {
+        let demand = table.demand(service).map_err(ScoreError::Service)?;
+        self.base.clear();
+        self.changes.clear();
+        self.alternatives.clear();
+        for (index, (capacity, load)) in table.expected_loads().enumerate() {
+            self.base.push(load.share_of(capacity));
+            self.changes.push(Change {
+                index,
+                share: load.plus(started(&demand, capacity)).share_of(capacity),
+            });
+        }
+        criteria(
+            &self.base,
+            &self.changes,
+            &mut self.sums,
+            &mut self.alternatives,
+        );
+        topsis(&mut self.alternatives, &mut self.scores)
+    }
+
+    /// The higher score first, then the name.
+    pub(crate) fn order(&self, a: Slot, b: Slot) -> Ordering {
+        let score = |slot: Slot| self.scores.get(slot.index()).copied().unwrap_or(0.0);
+        score(b).total_cmp(&score(a)).then(a.cmp(&b))
+    }
+
+    pub(crate) fn scores(&self) -> &[f64] {
+        &self.scores
+    }
+}
+
+/// One alternative: the loads as they are, but for one node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    /// Which node, by its place in name order.
+    pub(crate) index: usize,
+    /// Its load then.
+    pub(crate) share: Share,
+}
+
+/// Buffers that are kept between calls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sums {
+    cpu: Vec<f64>,
+    mem: Vec<f64>,
+}
+
+/// Appends the criteria of each alternative. Changes are in ascending order of their nodes.
+pub(crate) fn criteria(
+    base: &[Share],
+    changes: &[Change],
+    sums: &mut Sums,
+    out: &mut Vec<Criteria>,
+) {
+    squares(base, changes, |share| share.cpu, &mut sums.cpu);
+    squares(base, changes, |share| share.mem, &mut sums.mem);
+    let highest_cpu = Highest::of(base.iter().map(|share| share.cpu));
+    let highest_mem = Highest::of(base.iter().map(|share| share.mem));
+    let count = count(base.len());
+    let each = changes.iter().zip(sums.cpu.iter().zip(&sums.mem));
+    out.extend(each.map(|(change, (cpu, mem))| {
+        [
+            1.0 + libm::sqrt(cpu / count),
+            1.0 + highest_cpu.with(change.index, change.share.cpu),
+            1.0 + libm::sqrt(mem / count),
+            1.0 + highest_mem.with(change.index, change.share.mem),
+        ]
+    }));
+}
+
+/// Per alternative the sum of the squared loads, in name order.
+fn squares(base: &[Share], changes: &[Change], part: impl Fn(&Share) -> f64, sums: &mut Vec<f64>) {
+    sums.clear();
+    let mut changes = changes.iter().peekable();
+    let mut before = 0.0;
+    for (index, share) in base.iter().enumerate() {
+        let load = part(share);
+        let square = load * load;
+        for sum in sums.iter_mut() {
+            *sum += square;
+        }
+        if let Some(change) = changes.next_if(|change| change.index == index) {
+            let load = part(&change.share);
+            sums.push(before + load * load);
+        }
+        before += square;
+    }
+}
+
+/// The highest load, and the highest of the others.
+struct Highest {
+    index: usize,
+    first: f64,
+    second: f64,
+}
+
+impl Highest {
+    fn of(loads: impl Iterator<Item = f64>) -> Self {
+        let mut highest = Self {
+            index: usize::MAX,
+            first: 0.0,
+            second: 0.0,
+        };
+        for (index, load) in loads.enumerate() {
+            if load > highest.first {
+                highest.second = highest.first;
+                highest.first = load;
+                highest.index = index;
+            } else {
+                highest.second = highest.second.max(load);
+            }
+        }
+        highest
+    }
+
+    /// The highest load if that of one node were another.
+    fn with(&self, index: usize, load: f64) -> f64 {
+        let others = if index == self.index {
+            self.second
+        } else {
+            self.first
+        };
+        others.max(load)
+    }
+}
+
+/// Scores alternatives, the higher the better (`scheduling.md` §4.2).
+pub(crate) fn topsis(
+    alternatives: &mut [Criteria],
+    scores: &mut Vec<f64>,
+) -> Result<(), ScoreError> {
+    let mut best = [f64::INFINITY; 4];
+    let mut worst = [f64::NEG_INFINITY; 4];
+    for number in 0..4_u8 {
+        let j = usize::from(number);
+        let squares = alternatives.iter().map(|values| values[j] * values[j]);
+        let root = libm::sqrt(squares.fold(0.0, |sum, square| sum + square));
+        for values in &mut *alternatives {
+            if root != 0.0 {
+                values[j] /= root;
+            }
+            if let Some(value) = NotFinite::of(values[j]) {
+                return Err(ScoreError::Criterion(number, value));
+            }
+            best[j] = best[j].min(values[j]);
+            worst[j] = worst[j].max(values[j]);
+        }
+    }
+    scores.clear();
+    for values in alternatives {
+        let to_best = distance(values, &best);
+        let to_worst = distance(values, &worst);
+        let both = to_best + to_worst;
+        let score = if both == 0.0 { 0.0 } else { to_worst / both };
+        if let Some(value) = NotFinite::of(score) {
+            return Err(ScoreError::Score(value));
+        }
+        scores.push(score);
+    }
+    Ok(())
+}
+
+fn distance(values: &Criteria, from: &Criteria) -> f64 {
+    let mut sum = 0.0;
+    for j in 0..4 {
+        let part = WEIGHTS[j] / WEIGHT_SUM * (values[j] - from[j]);
+        sum += part * part;
+    }
+    libm::sqrt(sum)
+}
+
+/// The coefficient of variation of the nodes' loads, each the mean of CPU and memory
+/// (`scheduling.md` §5.1). Zero without nodes or load; not finite if a node has no capacity.
+pub(crate) fn imbalance(loads: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    let count = count(loads.len());
+    let sum: f64 = loads.clone().fold(0.0, |sum, load| sum + load);
+    if sum == 0.0 {
+        return 0.0;
+    }
+    let mean = sum / count;
+    let variance = loads.fold(0.0, |sum, load| sum + (load - mean) * (load - mean)) / count;
+    libm::sqrt(variance) / mean
+}
+
+/// Toward zero to 15 decimals, which is what makes equal moves tie (`scheduling.md` §5.4).
+pub(crate) fn truncate(imbalance: f64) -> f64 {
+    libm::trunc(imbalance * 1e15) / 1e15
+}
+
+/// A number of nodes or candidates.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
+pub(crate) fn count(number: usize) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    /// Scores for a service of 2 cores and 4 GB on empty nodes (cores, GB).
+    fn scores(nodes: &[(f64, f64)]) -> Vec<f64> {
+        let base = vec![Share { cpu: 0.0, mem: 0.0 }; nodes.len()];
+        let share = |(cores, memory): &(f64, f64)| Share {
+            cpu: 2.0 / cores,
+            mem: 4.0 / memory,
+        };
+        let changes: Vec<Change> = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| Change {
+                index,
+                share: share(node),
+            })
+            .collect();
+        let mut alternatives = Vec::new();
+        criteria(&base, &changes, &mut Sums::default(), &mut alternatives);
+        let mut scores = Vec::new();
+        topsis(&mut alternatives, &mut scores).unwrap();
+        scores
+    }
+
+    fn check(nodes: &[(f64, f64)], expect: &[f64]) {
+        let scores = scores(nodes);
+        assert_eq!(scores.len(), expect.len());
+        for (score, expected) in scores.iter().zip(expect) {
+            assert!((score - expected).abs() < 0.0005, "{scores:?}");
+        }
+    }
+
+    /// `scheduling.md` §7, test-crs-static2.
+    #[test]
+    fn static2_scores() {
+        let [node2, node3, node4, node5] =
+            [(32.0, 200.0), (32.0, 300.0), (64.0, 300.0), (32.0, 100.0)];
+        check(&[node2, node3, node5], &[0.75, 1.0, 0.0]);
+        check(&[node2, node3, node4, node5], &[0.689, 0.815, 1.0, 0.0]);
+        check(&[node3, node4, node5], &[0.814, 1.0, 0.0]);
+        check(&[node2, node4, node5], &[0.689, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn equal_alternatives_score_nothing() {
+        check(&[(8.0, 16.0); 3], &[0.0; 3]);
+    }
+
+    /// `scheduling.md` §5.1 and §7, topsis2: 1.41, 0.935, 0.354.
+    #[test]
+    fn imbalance_is_the_coefficient_of_variation() {
+        for (loads, expect) in [
+            (vec![], 0.0),
+            (vec![0.0, 0.0], 0.0),
+            (vec![0.5, 0.5, 0.5], 0.0),
+            (vec![4.0, 0.0, 0.0], 1.414),
+            (vec![3.0, 1.0, 0.0], 0.935),
+            (vec![2.0, 1.0, 1.0], 0.354),
+        ] {
+            let value = imbalance(loads.iter().copied());
+            assert!((value - expect).abs() < 0.0005, "{loads:?} {value}");
+        }
+        assert!(imbalance([f64::NAN, 1.0].into_iter()).is_nan());
+    }
+
+    #[test]
+    fn a_node_without_capacity_spoils_its_criterion() {
+        let mut alternatives = vec![[1.0, 1.0, 1.0, 1.0], [1.0, f64::INFINITY, 1.0, 1.0]];
+        assert_eq!(
+            topsis(&mut alternatives, &mut Vec::new()),
+            Err(ScoreError::Criterion(1, NotFinite::Nan))
+        );
+    }
+
+    #[test]
+    fn sums_are_those_of_each_alternative_alone() {
+        let base: Vec<Share> = [0.1, 0.7, 0.3, 0.9, 0.2]
+            .map(|cpu| Share {
+                cpu,
+                mem: cpu / 3.0,
+            })
+            .to_vec();
+        let changes = [1, 3, 4].map(|index| Change {
+            index,
+            share: Share {
+                cpu: 0.4,
+                mem: 0.05,
+            },
+        });
+        let mut found = Vec::new();
+        criteria(&base, &changes, &mut Sums::default(), &mut found);
+        for (change, found) in changes.iter().zip(&found) {
+            let mut loads = base.clone();
+            loads[change.index] = change.share;
+            let average = |part: fn(&Share) -> f64| {
+                let sum = loads.iter().fold(0.0, |sum, l| sum + part(l) * part(l));
+                1.0 + libm::sqrt(sum / 5.0)
+            };
+            let highest =
+                |part: fn(&Share) -> f64| 1.0 + loads.iter().map(part).fold(0.0, f64::max);
+            let expect = [
+                average(|l| l.cpu),
+                highest(|l| l.cpu),
+                average(|l| l.mem),
+                highest(|l| l.mem),
+            ];
+            assert_eq!(*found, expect);
+        }
+    }
+}
