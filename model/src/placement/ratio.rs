@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn two_decimals_as_c_prints_them() {
-        for (value, text) in [(1.414_213, "1.41"), (0.125, "0.12"), (0.375, "0.38")] {
+        for (value, text) in [(0.934_9, "0.93"), (0.125, "0.12"), (0.375, "0.38")] {
             assert_eq!(format!("{:.2}", Ratio::new(value).unwrap()), text);
         }
     }

@@ -1,0 +1,325 @@
+//! The specification once more, as plainly as it can be written: by name, with sets, sorting, and
+//! every sum taken from the start. Slow, and sharing nothing with what it is compared to but the
+//! nodes that a guest uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_model::id::{NodeId, ServiceId};
+use lockstep_model::placement::affinity::Kind;
+use lockstep_model::placement::state::{Guest, Used};
+use lockstep_model::placement::stats::ServiceStats;
+use lockstep_model::placement::usage::Mode;
+use lockstep_model::placement::{Preference, Request};
+
+use crate::world::World;
+
+type Name = String;
+type Loads = BTreeMap<Name, (f64, f64)>;
+
+pub(crate) struct Oracle<'a> {
+    pub(crate) world: &'a World,
+}
+
+impl Oracle<'_> {
+    fn name(&self, node: NodeId) -> Name {
+        self.world.nodes[usize::from(node.0)].clone()
+    }
+
+    fn online(&self) -> BTreeSet<Name> {
+        let nodes = self.world.online.iter();
+        nodes.map(|node| self.name(*node)).collect()
+    }
+
+    fn used(&self, guest: &Guest) -> Used<NodeId> {
+        guest.used(|node| self.world.online.contains(&node).then_some(node))
+    }
+
+    fn guests(&self) -> impl Iterator<Item = (ServiceId, &Guest)> {
+        let guests = (0..).zip(&self.world.guests);
+        guests.filter_map(|(id, guest)| Some((ServiceId(id), guest.as_ref()?)))
+    }
+
+    /// `rules.md` §8.2, by name: together with counts, separate.
+    pub(crate) fn related(&self, service: ServiceId) -> (BTreeMap<Name, u32>, BTreeSet<Name>) {
+        let (mut together, mut separate) = (BTreeMap::new(), BTreeSet::new());
+        for (id, guest) in self.guests() {
+            let is_managed = guest.managed().is_some();
+            let is = |kind| self.world.affinity.partners(kind, service).contains(&id);
+            let used = self.used(guest);
+            if let Some(node) = used.target.or(used.current)
+                && is_managed
+                && is(Kind::Positive)
+            {
+                *together.entry(self.name(node)).or_insert(0) += 1;
+            }
+            if is_managed && is(Kind::Negative) {
+                separate.extend(used.current.map(|node| self.name(node)));
+                separate.extend(used.target.map(|node| self.name(node)));
+            }
+        }
+        (together, separate)
+    }
+
+    fn names(&self, nodes: &[NodeId]) -> BTreeSet<Name> {
+        nodes.iter().map(|node| self.name(*node)).collect()
+    }
+
+    pub(crate) fn allowed(&self, service: ServiceId) -> BTreeSet<Name> {
+        let world = self.world;
+        self.names(&world.affinity.allowed(&world.table, service))
+    }
+
+    pub(crate) fn preferred(&self, service: ServiceId) -> BTreeSet<Name> {
+        let world = self.world;
+        self.names(&world.affinity.preferred(&world.table, service))
+    }
+
+    /// `scheduling.md` §3.
+    pub(crate) fn select(&self, request: &Request<'_>) -> Option<Name> {
+        let service = request.service;
+        let (allowed, mut preferred) = (self.allowed(service), self.preferred(service));
+        if preferred.is_empty() {
+            return None;
+        }
+        let (mut together, separate) = self.related(service);
+        let current = request.node.map(|node| self.name(node));
+        let stays = request.preference == Preference::None;
+        if let Some(current) = &current
+            && stays
+            && !request.failback
+            && allowed.contains(current)
+            && (together.contains_key(current) || !separate.contains(current))
+        {
+            return Some(current.clone());
+        }
+        if request.preference == Preference::TryNext {
+            let failed = self.names(request.failed_nodes);
+            preferred.retain(|node| !failed.contains(node));
+        }
+        preferred.retain(|node| !separate.contains(node));
+        together.retain(|node, _| preferred.contains(node));
+        if let Some(most) = together.values().max() {
+            let (node, _) = together.iter().find(|(_, count)| *count == most)?;
+            preferred = BTreeSet::from([node.clone()]);
+        }
+        let maintenance = request.maintenance_node.map(|node| self.name(node));
+        if let Some(node) = maintenance.filter(|node| preferred.contains(node)) {
+            return Some(node);
+        }
+        if let Some(current) = &current
+            && stays
+            && preferred.contains(current)
+        {
+            return Some(current.clone());
+        }
+        let scores = self.scores(service);
+        let mut sorted: Vec<Name> = preferred.into_iter().collect();
+        sorted.sort_by(|a, b| scores[a].total_cmp(&scores[b]).then(a.cmp(b)));
+        if request.preference == Preference::TryNext {
+            let place = sorted
+                .iter()
+                .position(|node| Some(node) == current.as_ref());
+            if let Some(next) = place.and_then(|place| sorted.get(place + 1)) {
+                return Some(next.clone());
+            }
+        }
+        sorted.first().cloned()
+    }
+
+    /// Lower is better.
+    fn scores(&self, service: ServiceId) -> BTreeMap<Name, f64> {
+        let online = self.online();
+        if self.world.table.mode() == Mode::Basic {
+            let count = |node: &Name| {
+                let users = self.guests().filter(|(_, guest)| {
+                    let used = self.used(guest);
+                    let on = [used.current, used.target];
+                    on.into_iter().flatten().any(|id| self.name(id) == *node)
+                });
+                users.count() as f64
+            };
+            return online
+                .iter()
+                .map(|node| (node.clone(), count(node)))
+                .collect();
+        }
+        // Statistics are those of the guests in the table.
+        let index = usize::from(service.0);
+        let stats = self.world.guests[index].and(self.world.stats[index]);
+        let Some(stats) = stats else {
+            return online.into_iter().map(|node| (node, 0.0)).collect();
+        };
+        let alternatives: Vec<[f64; 4]> = online
+            .iter()
+            .map(|node| criteria(&self.loads(true, Some((&stats, node)))))
+            .collect();
+        let scores = topsis(alternatives);
+        online.into_iter().zip(scores.map(|score| -score)).collect()
+    }
+
+    /// `scheduling.md` §2.6: for starting a service (with one started on a node), or as they are.
+    fn loads(&self, for_start: bool, with: Option<(&ServiceStats, &Name)>) -> Loads {
+        let is_dynamic = self.world.table.mode() == Mode::Dynamic;
+        let mut loads = Loads::new();
+        for node in &self.world.online {
+            let stats = self.world.node_stats[usize::from(node.0)].expect("known");
+            let capacity = (
+                stats.cpu_max.expect("known").0,
+                stats.mem_max_bytes.expect("known"),
+            );
+            let (mut cpu, mut mem) = (0, 0);
+            if is_dynamic {
+                (cpu, mem) = (stats.cpu.0, stats.mem_bytes);
+            }
+            let mut start = |stats: &ServiceStats| {
+                let limit = stats.cpu_max.expect("known").0;
+                cpu += if limit == 0 { capacity.0 } else { limit };
+                mem += stats.mem_max_bytes.expect("known");
+            };
+            for (id, guest) in self.guests() {
+                let used = self.used(guest);
+                let on = used.current == Some(*node) || used.target == Some(*node);
+                let counts = !is_dynamic || (for_start && !guest.is_running(&used));
+                let sane = used.current != used.target;
+                if let Some(stats) = &self.world.stats[usize::from(id.0)]
+                    && on
+                    && counts
+                    && sane
+                {
+                    start(stats);
+                }
+            }
+            if let Some((stats, _)) = with.filter(|(_, name)| **name == self.name(*node)) {
+                start(stats);
+            }
+            let share = |part: u64, whole: u64| part as f64 / whole as f64;
+            let load = (share(cpu, capacity.0), share(mem, capacity.1));
+            loads.insert(self.name(*node), load);
+        }
+        loads
+    }
+
+    /// `scheduling.md` §5.1.
+    pub(crate) fn imbalance(&self) -> f64 {
+        imbalance(&self.loads(false, None))
+    }
+}
+
+fn criteria(loads: &Loads) -> [f64; 4] {
+    let count = loads.len() as f64;
+    let average = |part: fn(&(f64, f64)) -> f64| {
+        let squares = loads.values().map(|load| part(load) * part(load));
+        1.0 + (squares.fold(0.0, |sum, one| sum + one) / count).sqrt()
+    };
+    let highest = |part: fn(&(f64, f64)) -> f64| 1.0 + loads.values().map(part).fold(0.0, f64::max);
+    [
+        average(|load| load.0),
+        highest(|load| load.0),
+        average(|load| load.1),
+        highest(|load| load.1),
+    ]
+}
+
+fn topsis(mut alternatives: Vec<[f64; 4]>) -> impl Iterator<Item = f64> {
+    let weights = [1.0 / 18.0, 2.0 / 18.0, 5.0 / 18.0, 10.0 / 18.0];
+    for j in 0..4 {
+        let squares = alternatives.iter().map(|one| one[j] * one[j]);
+        let root = squares.fold(0.0, |sum: f64, one| sum + one).sqrt();
+        alternatives.iter_mut().for_each(|one| one[j] /= root);
+    }
+    let extreme = |j: usize, pick: fn(f64, f64) -> f64| {
+        let column = alternatives.iter().map(|one| one[j]);
+        column.reduce(pick).expect("known")
+    };
+    let best: Vec<f64> = (0..4).map(|j| extreme(j, f64::min)).collect();
+    let worst: Vec<f64> = (0..4).map(|j| extreme(j, f64::max)).collect();
+    alternatives.into_iter().map(move |one| {
+        let distance = |from: &[f64]| {
+            let parts = (0..4).map(|j| weights[j] * (one[j] - from[j]));
+            parts.fold(0.0, |sum, part| sum + part * part).sqrt()
+        };
+        let (to_best, to_worst) = (distance(&best), distance(&worst));
+        if to_best + to_worst == 0.0 {
+            return 0.0;
+        }
+        to_worst / (to_best + to_worst)
+    })
+}
+
+fn imbalance(loads: &Loads) -> f64 {
+    let each = || loads.values().map(|(cpu, mem)| (cpu + mem) / 2.0);
+    let count = loads.len() as f64;
+    let sum = each().fold(0.0, |sum, load| sum + load);
+    if sum == 0.0 {
+        return 0.0;
+    }
+    let mean = sum / count;
+    let squares = each().fold(0.0, |sum, load| sum + (load - mean) * (load - mean));
+    (squares / count).sqrt() / mean
+}
+
+/// `scheduling.md` §5.3 and §5.4: every move tried, the smallest expected imbalance with the move.
+pub(crate) fn bruteforce(oracle: &Oracle<'_>) -> Option<(f64, ServiceId, Name)> {
+    let world = oracle.world;
+    let before = oracle.loads(false, None);
+    let mut best: Option<(f64, ServiceId, Name)> = None;
+    for bundle in world.affinity.bundles(&world.table, &world.service_ranks()) {
+        let source = oracle.name(bundle.node?);
+        let (_, separate) = oracle.related(bundle.leader);
+        let members = bundle.members.iter();
+        let stats = members.filter_map(|one| world.stats[usize::from(one.0)]);
+        let is_dynamic = world.table.mode() == Mode::Dynamic;
+        let (mut cpu, mut mem) = (0, 0);
+        for stats in stats {
+            let used = (stats.cpu.expect("known").0, stats.mem_bytes.expect("known"));
+            let most = (
+                stats.cpu_max.expect("known").0,
+                stats.mem_max_bytes.expect("known"),
+            );
+            let (one_cpu, one_mem) = if is_dynamic { used } else { most };
+            cpu += one_cpu;
+            mem += one_mem;
+        }
+        for target in oracle.preferred(bundle.leader) {
+            if target == source || separate.contains(&target) {
+                continue;
+            }
+            let mut after = before.clone();
+            let part = oracle.moved(&source, cpu, mem, false);
+            after.insert(source.clone(), part);
+            let part = oracle.moved(&target, cpu, mem, true);
+            after.insert(target.clone(), part);
+            let expected = (imbalance(&after) * 1e15).trunc() / 1e15;
+            if best.as_ref().is_none_or(|(least, ..)| expected < *least) {
+                best = Some((expected, bundle.leader, target));
+            }
+        }
+    }
+    best
+}
+
+impl Oracle<'_> {
+    /// A node's loads with a bundle more or less.
+    fn moved(&self, node: &Name, cpu: u64, mem: u64, comes: bool) -> (f64, f64) {
+        let id = self.world.node(node);
+        let stats = self.world.node_stats[usize::from(id.0)].expect("known");
+        let capacity = (
+            stats.cpu_max.expect("known").0,
+            stats.mem_max_bytes.expect("known"),
+        );
+        let (cpu_load, mem_load) = self.loads(false, None)[node];
+        // Loads are whole figures over whole capacities, so they can be had back.
+        let whole = |load: f64, capacity: u64| (load * capacity as f64).round() as u64;
+        let change = |old: u64, by: u64| {
+            if comes {
+                old + by
+            } else {
+                old.saturating_sub(by)
+            }
+        };
+        let cpu = change(whole(cpu_load, capacity.0), cpu);
+        let mem = change(whole(mem_load, capacity.1), mem);
+        let share = |part: u64, whole: u64| part as f64 / whole as f64;
+        (share(cpu, capacity.0), share(mem, capacity.1))
+    }
+}
