@@ -175,8 +175,7 @@ fn report(mode: Mode, nodes: u16, services: u16) {
         mode.name()
     );
     for method in [Method::Bruteforce, Method::Topsis] {
-        // Every bundle of a thousand nodes with all targets is an outlook; it takes minutes.
-        if mode == Mode::Basic || usize::from(nodes) * usize::from(services) > 1_000_000 {
+        if mode == Mode::Basic {
             print!("           -");
             continue;
         }

@@ -7,10 +7,11 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::affinity::{Affinity, Allowance, Bundle, Marks};
+use super::moves::{Candidate, Nodes};
 use super::note::{CandidateError, Names, NotFinite, Note, ScoreError};
 use super::ratio::Ratio;
-use super::score::{self, Change, Sums};
-use super::stats::{Amount, Share};
+use super::score;
+use super::stats::Amount;
 use super::usage::{Mode, Slot, Table};
 use crate::id::{NodeId, Ranks, ServiceId};
 
@@ -238,15 +239,6 @@ impl fmt::Display for MoveText<'_> {
     }
 }
 
-/// A bundle that may move, and where to.
-struct Candidate {
-    leader: ServiceId,
-    source: Slot,
-    demand: Amount,
-    /// By name.
-    targets: Vec<Slot>,
-}
-
 /// The best move before it is known whether it is worth it.
 struct Best {
     leader: ServiceId,
@@ -351,170 +343,4 @@ fn candidate(
         demand,
         targets,
     })
-}
-
-/// The nodes' loads as they are, in name order.
-struct Nodes {
-    capacities: Vec<Amount>,
-    amounts: Vec<Amount>,
-    shares: Vec<Share>,
-    means: Vec<f64>,
-}
-
-impl Nodes {
-    fn of(table: &Table) -> Self {
-        let (capacities, amounts): (Vec<_>, Vec<_>) = table.present_loads().unzip();
-        let each = capacities.iter().zip(&amounts);
-        let shares: Vec<Share> = each
-            .map(|(capacity, amount)| amount.share_of(*capacity))
-            .collect();
-        let means = shares.iter().map(|share| share.mean()).collect();
-        Self {
-            capacities,
-            amounts,
-            shares,
-            means,
-        }
-    }
-
-    /// The source's loads once a bundle has left it.
-    fn left(&self, candidate: &Candidate) -> Share {
-        let index = candidate.source.index();
-        self.amounts[index]
-            .minus(candidate.demand)
-            .share_of(self.capacities[index])
-    }
-
-    /// A target's loads once a bundle has come.
-    fn joined(&self, candidate: &Candidate, target: Slot) -> Share {
-        let index = target.index();
-        self.amounts[index]
-            .plus(candidate.demand)
-            .share_of(self.capacities[index])
-    }
-
-    /// The imbalance after a move.
-    fn expected(&self, candidate: &Candidate, target: Slot) -> f64 {
-        let left = self.left(candidate).mean();
-        let joined = self.joined(candidate, target).mean();
-        self.imbalance_with(candidate.source, left, target, joined)
-    }
-
-    fn imbalance_with(&self, source: Slot, left: f64, target: Slot, joined: f64) -> f64 {
-        let loads = self.means.iter().enumerate().map(|(index, load)| {
-            if index == source.index() {
-                left
-            } else if index == target.index() {
-                joined
-            } else {
-                *load
-            }
-        });
-        score::truncate(score::imbalance(loads))
-    }
-
-    /// The move to the smallest imbalance, the first of equal ones (`scheduling.md` §5.4).
-    ///
-    /// The sums that make an imbalance are taken over all nodes only for moves that come close to
-    /// the best so far: the others are told from it by sums that are corrected for two nodes.
-    fn bruteforce<'a>(&self, candidates: &'a [Candidate]) -> Option<(&'a Candidate, Slot)> {
-        let estimate = Estimate::of(&self.means);
-        let mut best: Option<(f64, &Candidate, Slot)> = None;
-        for candidate in candidates {
-            let source = candidate.source;
-            let left = self.left(candidate).mean();
-            let without = estimate.with(self.means[source.index()], left);
-            for target in &candidate.targets {
-                let joined = self.joined(candidate, *target).mean();
-                let with = without.with(self.means[target.index()], joined);
-                if best.is_some_and(|(least, ..)| with.exceeds(least)) {
-                    continue;
-                }
-                let expected = self.imbalance_with(source, left, *target, joined);
-                if best.is_none_or(|(least, ..)| expected < least) {
-                    best = Some((expected, candidate, *target));
-                }
-            }
-        }
-        best.map(|(_, candidate, target)| (candidate, target))
-    }
-
-    /// The move with the highest score, the first of equal ones (`scheduling.md` §5.5).
-    fn topsis<'a>(
-        &self,
-        candidates: &'a [Candidate],
-    ) -> Result<Option<(&'a Candidate, Slot)>, ScoreError> {
-        let mut alternatives = Vec::new();
-        let mut sums = Sums::default();
-        let mut base = self.shares.clone();
-        let mut changes = Vec::new();
-        for candidate in candidates {
-            let source = candidate.source.index();
-            base[source] = self.left(candidate);
-            changes.clear();
-            changes.extend(candidate.targets.iter().map(|target| Change {
-                index: target.index(),
-                share: self.joined(candidate, *target),
-            }));
-            score::criteria(&base, &changes, &mut sums, &mut alternatives);
-            base[source] = self.shares[source];
-        }
-        let mut scores = Vec::new();
-        score::topsis(&mut alternatives, &mut scores)?;
-        let moves = candidates
-            .iter()
-            .flat_map(|one| one.targets.iter().map(move |target| (one, *target)));
-        let mut best: Option<(f64, &Candidate, Slot)> = None;
-        for (score, (candidate, target)) in scores.into_iter().zip(moves) {
-            if best.is_none_or(|(most, ..)| score > most) {
-                best = Some((score, candidate, target));
-            }
-        }
-        Ok(best.map(|(_, candidate, target)| (candidate, target)))
-    }
-}
-
-/// Sums from which an imbalance can be told up to rounding.
-#[derive(Clone, Copy)]
-struct Estimate {
-    count: f64,
-    sum: f64,
-    squares: f64,
-    /// Below these what rounding has left of larger sums is no longer small.
-    sum_min: f64,
-    squares_min: f64,
-}
-
-impl Estimate {
-    fn of(loads: &[f64]) -> Self {
-        let sum: f64 = loads.iter().sum();
-        let squares: f64 = loads.iter().map(|load| load * load).sum();
-        Self {
-            count: score::count(loads.len()),
-            sum,
-            squares,
-            sum_min: sum / 16.0,
-            squares_min: squares / 16.0,
-        }
-    }
-
-    /// The same with another load on one node.
-    fn with(self, old: f64, new: f64) -> Self {
-        Self {
-            sum: self.sum - old + new,
-            squares: self.squares - old * old + new * new,
-            ..self
-        }
-    }
-
-    /// Whether the imbalance is certainly above another.
-    ///
-    /// The squared imbalance is v = n·Σl²/(Σl)² − 1. Each sum carries a relative error of n·10⁻¹⁶,
-    /// sixteen times that where most of it went away: 3·10⁻¹⁰·(1 + v) for as many nodes as ids can
-    /// name. The doubt left is more than that and more than what truncation takes.
-    fn exceeds(&self, imbalance: f64) -> bool {
-        let is_sound = self.sum >= self.sum_min && self.squares >= self.squares_min;
-        let variation = self.count * self.squares / (self.sum * self.sum);
-        is_sound && variation - 1.0 > imbalance * imbalance + 1e-9 * variation
-    }
 }

@@ -11,6 +11,7 @@
 
 pub mod affinity;
 pub mod balance;
+mod moves;
 pub mod note;
 pub mod ratio;
 mod score;

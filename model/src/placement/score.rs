@@ -49,7 +49,6 @@ impl Scorer {
         let demand = table.demand(service).map_err(ScoreError::Service)?;
         self.base.clear();
         self.changes.clear();
-        self.alternatives.clear();
         for (index, (capacity, load)) in table.expected_loads().enumerate() {
             self.base.push(load.share_of(capacity));
             self.changes.push(Change {
@@ -63,7 +62,14 @@ impl Scorer {
             &mut self.sums,
             &mut self.alternatives,
         );
-        topsis(&mut self.alternatives, &mut self.scores)
+        let mut field = Field::new();
+        self.alternatives.iter().for_each(|one| field.add(one));
+        let contest = field.close()?;
+        self.scores.clear();
+        for values in &self.alternatives {
+            self.scores.push(contest.score(values)?);
+        }
+        Ok(())
     }
 
     /// The higher score first, then the name.
@@ -93,7 +99,7 @@ pub(crate) struct Sums {
     mem: Vec<f64>,
 }
 
-/// Appends the criteria of each alternative. Changes are in ascending order of their nodes.
+/// The criteria of each alternative. Changes are in ascending order of their nodes.
 pub(crate) fn criteria(
     base: &[Share],
     changes: &[Change],
@@ -106,6 +112,7 @@ pub(crate) fn criteria(
     let highest_mem = Highest::of(base.iter().map(|share| share.mem));
     let count = count(base.len());
     let each = changes.iter().zip(sums.cpu.iter().zip(&sums.mem));
+    out.clear();
     out.extend(each.map(|(change, (cpu, mem))| {
         [
             1.0 + libm::sqrt(cpu / count),
@@ -172,40 +179,86 @@ impl Highest {
     }
 }
 
-/// Scores alternatives, the higher the better (`scheduling.md` §4.2).
-pub(crate) fn topsis(
-    alternatives: &mut [Criteria],
-    scores: &mut Vec<f64>,
-) -> Result<(), ScoreError> {
-    let mut best = [f64::INFINITY; 4];
-    let mut worst = [f64::NEG_INFINITY; 4];
-    for number in 0..4_u8 {
-        let j = usize::from(number);
-        let squares = alternatives.iter().map(|values| values[j] * values[j]);
-        let root = libm::sqrt(squares.fold(0.0, |sum, square| sum + square));
-        for values in &mut *alternatives {
-            if root != 0.0 {
-                values[j] /= root;
-            }
-            if let Some(value) = NotFinite::of(values[j]) {
-                return Err(ScoreError::Criterion(number, value));
-            }
-            best[j] = best[j].min(values[j]);
-            worst[j] = worst[j].max(values[j]);
+/// What all alternatives have to be known for before any can be scored (`scheduling.md` §4.2).
+///
+/// Alternatives are added one by one, and shown again to be scored, so that they needn't be kept:
+/// balancing has one for each service and node.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    squares: Criteria,
+    least: Criteria,
+    most: Criteria,
+    is_finite: [bool; 4],
+}
+
+/// A field with every alternative in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Contest {
+    roots: Criteria,
+    best: Criteria,
+    worst: Criteria,
+}
+
+impl Field {
+    pub(crate) fn new() -> Self {
+        Self {
+            squares: [0.0; 4],
+            least: [f64::INFINITY; 4],
+            most: [f64::NEG_INFINITY; 4],
+            is_finite: [true; 4],
         }
     }
-    scores.clear();
-    for values in alternatives {
-        let to_best = distance(values, &best);
-        let to_worst = distance(values, &worst);
+
+    pub(crate) fn add(&mut self, values: &Criteria) {
+        for (j, value) in values.iter().enumerate() {
+            self.squares[j] += value * value;
+            self.least[j] = self.least[j].min(*value);
+            self.most[j] = self.most[j].max(*value);
+            self.is_finite[j] &= value.is_finite();
+        }
+    }
+
+    /// Ends the adding. The least value over the root is the least of all values over the root,
+    /// because division keeps the order.
+    pub(crate) fn close(&self) -> Result<Contest, ScoreError> {
+        let roots = self.squares.map(libm::sqrt);
+        // A value that isn't finite is none over the root that it makes.
+        let invalid = (0..).zip(self.is_finite).find(|(_, is_finite)| !is_finite);
+        if let Some((number, _)) = invalid {
+            return Err(ScoreError::Criterion(number, NotFinite::Nan));
+        }
+        Ok(Contest {
+            roots,
+            best: over(&self.least, &roots),
+            worst: over(&self.most, &roots),
+        })
+    }
+}
+
+impl Contest {
+    /// The score of an alternative, from 0 to 1; the higher the better.
+    pub(crate) fn score(&self, values: &Criteria) -> Result<f64, ScoreError> {
+        let values = over(values, &self.roots);
+        let to_best = distance(&values, &self.best);
+        let to_worst = distance(&values, &self.worst);
         let both = to_best + to_worst;
         let score = if both == 0.0 { 0.0 } else { to_worst / both };
-        if let Some(value) = NotFinite::of(score) {
-            return Err(ScoreError::Score(value));
+        match NotFinite::of(score) {
+            Some(value) => Err(ScoreError::Score(value)),
+            None => Ok(score),
         }
-        scores.push(score);
     }
-    Ok(())
+}
+
+/// Values by their criteria's roots, but where a root is zero.
+fn over(values: &Criteria, roots: &Criteria) -> Criteria {
+    let mut values = *values;
+    for (value, root) in values.iter_mut().zip(roots) {
+        if *root != 0.0 {
+            *value /= root;
+        }
+    }
+    values
 }
 
 fn distance(values: &Criteria, from: &Criteria) -> f64 {
@@ -263,9 +316,11 @@ mod tests {
             .collect();
         let mut alternatives = Vec::new();
         criteria(&base, &changes, &mut Sums::default(), &mut alternatives);
-        let mut scores = Vec::new();
-        topsis(&mut alternatives, &mut scores).unwrap();
-        scores
+        let mut field = Field::new();
+        alternatives.iter().for_each(|one| field.add(one));
+        let contest = field.close().unwrap();
+        let scores = alternatives.iter().map(|one| contest.score(one).unwrap());
+        scores.collect()
     }
 
     fn check(nodes: &[(f64, f64)], expect: &[f64]) {
@@ -311,11 +366,11 @@ mod tests {
 
     #[test]
     fn a_node_without_capacity_spoils_its_criterion() {
-        let mut alternatives = vec![[1.0, 1.0, 1.0, 1.0], [1.0, f64::INFINITY, 1.0, 1.0]];
-        assert_eq!(
-            topsis(&mut alternatives, &mut Vec::new()),
-            Err(ScoreError::Criterion(1, NotFinite::Nan))
-        );
+        let mut field = Field::new();
+        field.add(&[1.0, 1.0, 1.0, 1.0]);
+        field.add(&[1.0, f64::INFINITY, 1.0, f64::NAN]);
+        let error = ScoreError::Criterion(1, NotFinite::Nan);
+        assert_eq!(field.close().unwrap_err(), error);
     }
 
     #[test]

@@ -229,7 +229,7 @@ fn topsis(mut alternatives: Vec<[f64; 4]>) -> impl Iterator<Item = f64> {
     }
     let extreme = |j: usize, pick: fn(f64, f64) -> f64| {
         let column = alternatives.iter().map(|one| one[j]);
-        column.reduce(pick).expect("known")
+        column.fold(f64::NAN, pick)
     };
     let best: Vec<f64> = (0..4).map(|j| extreme(j, f64::min)).collect();
     let worst: Vec<f64> = (0..4).map(|j| extreme(j, f64::max)).collect();
@@ -258,44 +258,71 @@ fn imbalance(loads: &Loads) -> f64 {
     (squares / count).sqrt() / mean
 }
 
-/// `scheduling.md` §5.3 and §5.4: every move tried, the smallest expected imbalance with the move.
-pub(crate) fn bruteforce(oracle: &Oracle<'_>) -> Option<(f64, ServiceId, Name)> {
+/// A move, with the loads after it.
+struct Move {
+    leader: ServiceId,
+    target: Name,
+    after: Loads,
+}
+
+impl Move {
+    /// With its expected imbalance, truncated.
+    fn with_imbalance(self) -> (f64, ServiceId, Name) {
+        let expected = (imbalance(&self.after) * 1e15).trunc() / 1e15;
+        (expected, self.leader, self.target)
+    }
+}
+
+/// Every move that may be proposed, by leader and target (`scheduling.md` §5.3).
+fn moves(oracle: &Oracle<'_>) -> Vec<Move> {
     let world = oracle.world;
-    let before = oracle.loads(false, None);
-    let mut best: Option<(f64, ServiceId, Name)> = None;
+    let is_dynamic = world.table.mode() == Mode::Dynamic;
+    let mut moves = Vec::new();
     for bundle in world.affinity.bundles(&world.table, &world.service_ranks()) {
-        let source = oracle.name(bundle.node?);
+        let source = oracle.name(bundle.node.expect("known"));
         let (_, separate) = oracle.related(bundle.leader);
-        let members = bundle.members.iter();
-        let stats = members.filter_map(|one| world.stats[usize::from(one.0)]);
-        let is_dynamic = world.table.mode() == Mode::Dynamic;
         let (mut cpu, mut mem) = (0, 0);
-        for stats in stats {
-            let used = (stats.cpu.expect("known").0, stats.mem_bytes.expect("known"));
-            let most = (
-                stats.cpu_max.expect("known").0,
-                stats.mem_max_bytes.expect("known"),
-            );
+        for member in &bundle.members {
+            let stats = world.stats[usize::from(member.0)].expect("known");
+            let used = (stats.cpu, stats.mem_bytes);
+            let most = (stats.cpu_max, stats.mem_max_bytes);
             let (one_cpu, one_mem) = if is_dynamic { used } else { most };
-            cpu += one_cpu;
-            mem += one_mem;
+            cpu += one_cpu.expect("known").0;
+            mem += one_mem.expect("known");
         }
         for target in oracle.preferred(bundle.leader) {
             if target == source || separate.contains(&target) {
                 continue;
             }
-            let mut after = before.clone();
-            let part = oracle.moved(&source, cpu, mem, false);
-            after.insert(source.clone(), part);
-            let part = oracle.moved(&target, cpu, mem, true);
-            after.insert(target.clone(), part);
-            let expected = (imbalance(&after) * 1e15).trunc() / 1e15;
-            if best.as_ref().is_none_or(|(least, ..)| expected < *least) {
-                best = Some((expected, bundle.leader, target));
-            }
+            let mut after = oracle.loads(false, None);
+            let left = oracle.moved(&source, cpu, mem, false);
+            after.insert(source.clone(), left);
+            let joined = oracle.moved(&target, cpu, mem, true);
+            after.insert(target.clone(), joined);
+            let leader = bundle.leader;
+            moves.push(Move {
+                leader,
+                target,
+                after,
+            });
         }
     }
-    best
+    moves
+}
+
+/// `scheduling.md` §5.4: every move tried, the smallest expected imbalance with the move.
+pub(crate) fn bruteforce(oracle: &Oracle<'_>) -> Option<(f64, ServiceId, Name)> {
+    let moves = moves(oracle).into_iter().map(Move::with_imbalance);
+    moves.reduce(|best, one| if one.0 < best.0 { one } else { best })
+}
+
+/// `scheduling.md` §5.5: the highest score, with its expected imbalance.
+pub(crate) fn best_by_topsis(oracle: &Oracle<'_>) -> Option<(f64, ServiceId, Name)> {
+    let moves = moves(oracle);
+    let alternatives = moves.iter().map(|one| criteria(&one.after)).collect();
+    let scored = topsis(alternatives).zip(moves);
+    let best = scored.reduce(|best, one| if one.0 > best.0 { one } else { best });
+    best.map(|(_, one)| one.with_imbalance())
 }
 
 impl Oracle<'_> {

@@ -10,7 +10,7 @@ use lockstep_model::placement::usage::{Mode, Round};
 use lockstep_model::placement::{Preference, Request, Scratch, select};
 use proptest::prelude::*;
 
-use crate::oracle::{Oracle, bruteforce};
+use crate::oracle::{Oracle, best_by_topsis, bruteforce};
 use crate::world::World;
 
 /// Not in the order of their numbers.
@@ -326,17 +326,22 @@ proptest! {
         }
         world.rebuild();
         let oracle = Oracle { world: &world };
-        let outcome = world.balance(&at_once(Method::Bruteforce));
-        prop_assert_eq!(&outcome.note, &None);
         let imbalance = oracle.imbalance();
-        let best = bruteforce(&oracle).filter(|(expected, ..)| {
-            imbalance > 0.0 && (imbalance - expected) / imbalance >= 0.0
-        });
-        let found = outcome.step.map(|step| {
-            let node = world.nodes[usize::from(step.target.0)].clone();
-            (step.to_imbalance.get(), step.service, node)
-        });
-        prop_assert_eq!(found, best);
+        for (method, best) in [
+            (Method::Bruteforce, bruteforce(&oracle)),
+            (Method::Topsis, best_by_topsis(&oracle)),
+        ] {
+            let outcome = world.balance(&at_once(method));
+            prop_assert_eq!(&outcome.note, &None);
+            let best = best.filter(|(expected, ..)| {
+                imbalance > 0.0 && (imbalance - expected) / imbalance >= 0.0
+            });
+            let found = outcome.step.map(|step| {
+                let node = world.nodes[usize::from(step.target.0)].clone();
+                (step.to_imbalance.get(), step.service, node)
+            });
+            prop_assert_eq!(found, best);
+        }
     }
 }
 

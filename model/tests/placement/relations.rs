@@ -2,12 +2,16 @@
 
 use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::placement::affinity::Kind;
-use lockstep_model::placement::note::{InitError, Note, Refusal};
+use lockstep_model::placement::balance::Settings;
+use lockstep_model::placement::note::{
+    CandidateError, InitError, NotFinite, Note, Refusal, ScoreError,
+};
+use lockstep_model::placement::ratio::Ratio;
 use lockstep_model::placement::state::ServiceState::{
     Migrate, Relocate, RequestStartBalance, Started, Stopped,
 };
 use lockstep_model::placement::state::{Guest, Managed, Requested, Unmanaged};
-use lockstep_model::placement::stats::{Field, NodeStats};
+use lockstep_model::placement::stats::{Field, MicroCores, NodeStats};
 use lockstep_model::placement::usage::Mode;
 use lockstep_model::placement::{Preference, Request};
 
@@ -331,7 +335,7 @@ fn a_service_without_statistics_is_left_out() {
         assert_eq!(world.notes, [note]);
         let selection = world.ask(&world.request("vm:1", Preference::BestScore));
         assert_eq!(selection.node, Some(world.node("node1")));
-        let error = lockstep_model::placement::note::ScoreError::Service(refusal);
+        let error = ScoreError::Service(refusal);
         let note = Note::NotScored {
             service,
             mode,
@@ -358,4 +362,62 @@ fn unlimited_services_take_the_node() {
     assert_eq!(world.choose("vm:2", Preference::BestScore), "b");
     world.change("vm:1", Started, "b", None);
     assert_eq!(world.choose("vm:2", Preference::BestScore), "a");
+}
+
+fn at_once() -> Settings {
+    Settings {
+        enabled: true,
+        hold_rounds: Ratio::ZERO,
+        ..Settings::default()
+    }
+}
+
+/// `scheduling.md` §4.2 and §5.1: what has no ratio is no score, and names decide.
+#[test]
+fn a_node_without_capacity_is_told() {
+    let mode = Mode::Dynamic;
+    let mut world = world(mode, &[("vm:1", "node1"), ("vm:2", "node2")]);
+    world.node_stats[1].as_mut().unwrap().cpu_max = Some(MicroCores(0));
+    world.rebuild();
+    let service = world.service("vm:1");
+    let selection = world.ask(&world.request("vm:1", Preference::BestScore));
+    assert_eq!(selection.node, Some(world.node("node1")));
+    let error = ScoreError::Criterion(0, NotFinite::Nan);
+    let note = Note::NotScored {
+        service,
+        mode,
+        error,
+    };
+    assert_eq!(selection.note, Some(note));
+    let outcome = world.balance(&at_once());
+    let error = ScoreError::Imbalance(NotFinite::Nan);
+    assert_eq!(outcome.note, Some(Note::NoImbalance { mode, error }));
+    assert_eq!((outcome.held_rounds, outcome.step), (0, None));
+}
+
+/// `scheduling.md` §5.3: one service that is not part of the figures spoils the round.
+#[test]
+fn a_service_out_of_the_figures_spoils_balancing() {
+    let services = [("vm:1", "node3"), ("vm:2", "node1"), ("vm:3", "node1")];
+    let mut world = world(Mode::Static, &services);
+    assert!(world.balance(&at_once()).step.is_some());
+    world.set_online("node3", false);
+    world.rebuild();
+    let outcome = world.balance(&at_once());
+    let leader = CandidateError::LeaderAbsent(world.service("vm:1"));
+    assert_eq!(
+        (outcome.step, outcome.note),
+        (None, Some(Note::NoMove(leader)))
+    );
+
+    world.set_online("node3", true);
+    world.relate(Kind::Positive, &["vm:2", "vm:3"]);
+    world.stats[2] = None;
+    world.rebuild();
+    let outcome = world.balance(&at_once());
+    let member = CandidateError::MemberAbsent(world.service("vm:3"));
+    assert_eq!(
+        (outcome.step, outcome.note),
+        (None, Some(Note::NoMove(member)))
+    );
 }
