@@ -3,7 +3,7 @@
 //! Sums run over the nodes in name order, to the last bit, because ties are broken by name and a
 //! last bit can make or break a tie. What that costs: the sum of squares of an alternative shares
 //! its beginning with all others, so n alternatives take n²/2 additions, which run over
-//! neighbouring numbers and not over each other. The highest loads take n comparisons in all.
+//! neighbouring numbers and not over each other.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -83,12 +83,12 @@ impl Scorer {
     }
 }
 
-/// One alternative: the loads as they are, but for one node.
+/// One alternative: the loads as they are, but for one node that takes more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
     /// Which node, by its place in name order.
     pub(crate) index: usize,
-    /// Its load then.
+    /// Its load then; not less than before.
     pub(crate) share: Share,
 }
 
@@ -108,17 +108,18 @@ pub(crate) fn criteria(
 ) {
     squares(base, changes, |share| share.cpu, &mut sums.cpu);
     squares(base, changes, |share| share.mem, &mut sums.mem);
-    let highest_cpu = Highest::of(base.iter().map(|share| share.cpu));
-    let highest_mem = Highest::of(base.iter().map(|share| share.mem));
+    // A node's own load as it is doesn't exceed the one that it changes to.
+    let highest_cpu = base.iter().map(|share| share.cpu).fold(0.0, f64::max);
+    let highest_mem = base.iter().map(|share| share.mem).fold(0.0, f64::max);
     let count = count(base.len());
     let each = changes.iter().zip(sums.cpu.iter().zip(&sums.mem));
     out.clear();
     out.extend(each.map(|(change, (cpu, mem))| {
         [
             1.0 + libm::sqrt(cpu / count),
-            1.0 + highest_cpu.with(change.index, change.share.cpu),
+            1.0 + change.share.cpu.max(highest_cpu),
             1.0 + libm::sqrt(mem / count),
-            1.0 + highest_mem.with(change.index, change.share.mem),
+            1.0 + change.share.mem.max(highest_mem),
         ]
     }));
 }
@@ -139,43 +140,6 @@ fn squares(base: &[Share], changes: &[Change], part: impl Fn(&Share) -> f64, sum
             sums.push(before + load * load);
         }
         before += square;
-    }
-}
-
-/// The highest load, and the highest of the others.
-struct Highest {
-    index: usize,
-    first: f64,
-    second: f64,
-}
-
-impl Highest {
-    fn of(loads: impl Iterator<Item = f64>) -> Self {
-        let mut highest = Self {
-            index: usize::MAX,
-            first: 0.0,
-            second: 0.0,
-        };
-        for (index, load) in loads.enumerate() {
-            if load > highest.first {
-                highest.second = highest.first;
-                highest.first = load;
-                highest.index = index;
-            } else {
-                highest.second = highest.second.max(load);
-            }
-        }
-        highest
-    }
-
-    /// The highest load if that of one node were another.
-    fn with(&self, index: usize, load: f64) -> f64 {
-        let others = if index == self.index {
-            self.second
-        } else {
-            self.first
-        };
-        others.max(load)
     }
 }
 
@@ -384,8 +348,8 @@ mod tests {
         let changes = [1, 3, 4].map(|index| Change {
             index,
             share: Share {
-                cpu: 0.4,
-                mem: 0.05,
+                cpu: base[index].cpu + 0.15,
+                mem: base[index].mem + 0.05,
             },
         });
         let mut found = Vec::new();

@@ -64,14 +64,36 @@ impl Oracle<'_> {
         nodes.iter().map(|node| self.name(*node)).collect()
     }
 
+    /// `rules.md` §8.1: the nodes that a service may be on, with their priorities.
+    fn priorities(&self, service: ServiceId) -> BTreeMap<Name, i32> {
+        let online = self.online().into_iter();
+        let rules = self.world.restrictions.iter();
+        let rules: Vec<_> = rules.filter(|rule| rule.0 == service).collect();
+        if rules.is_empty() {
+            return online.map(|node| (node, 0)).collect();
+        }
+        // The last word on a node counts, and any word before that on all others.
+        let priority = |node: &Name| {
+            let last = |named: Option<NodeId>| rules.iter().rev().find(|rule| rule.1 == named);
+            let rule = last(Some(self.world.node(node))).or_else(|| last(None));
+            rule.map(|rule| rule.2)
+        };
+        online
+            .filter_map(|node| priority(&node).map(|priority| (node, priority)))
+            .collect()
+    }
+
     pub(crate) fn allowed(&self, service: ServiceId) -> BTreeSet<Name> {
-        let world = self.world;
-        self.names(&world.affinity.allowed(&world.table, service))
+        self.priorities(service).into_keys().collect()
     }
 
     pub(crate) fn preferred(&self, service: ServiceId) -> BTreeSet<Name> {
-        let world = self.world;
-        self.names(&world.affinity.preferred(&world.table, service))
+        let priorities = self.priorities(service);
+        let highest = priorities.values().max().copied();
+        let best = priorities.into_iter();
+        best.filter(|(_, priority)| Some(*priority) == highest)
+            .map(|(node, _)| node)
+            .collect()
     }
 
     /// `scheduling.md` §3.

@@ -121,13 +121,14 @@ impl Draw {
             for _ in 0..self.below(4) {
                 let node = rename(self.node(world.nodes.len()));
                 let priority = i32::try_from(self.below(3)).expect("in range");
-                world.affinity.restrict(ServiceId(*id), node, priority);
+                world.restrict(ServiceId(*id), Some(node), priority);
             }
             if self.below(2) > 0 {
-                world.affinity.restrict_others(ServiceId(*id), -1);
+                let priority = [-1, -1, 1][self.below(3)];
+                world.restrict(ServiceId(*id), None, priority);
             }
         }
-        for _ in 0..self.below(7) {
+        for _ in 0..self.below(14) {
             let kind = [Kind::Positive, Kind::Negative][self.below(2)];
             let one = services[self.below(services.len())];
             let other = services[self.below(services.len())];

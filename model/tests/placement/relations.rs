@@ -104,6 +104,28 @@ fn partners_count_where_they_will_be_and_repel_everywhere() {
     assert_eq!(node_names(&world, &separate), "node1");
 }
 
+/// `rules.md` §8.2: most partners first, then the name.
+#[test]
+fn most_partners_decide() {
+    let mut world = world(
+        Mode::Basic,
+        &[
+            ("vm:1", "node1"),
+            ("vm:2", "node1"),
+            ("vm:3", "node2"),
+            ("vm:4", "node2"),
+            ("vm:5", "node3"),
+            ("vm:6", "node3"),
+        ],
+    );
+    for partner in ["vm:2", "vm:3", "vm:4", "vm:5", "vm:6"] {
+        world.relate(Kind::Positive, &["vm:1", partner]);
+    }
+    for preference in [Preference::None, Preference::BestScore] {
+        assert_eq!(world.choose("vm:1", preference), "node2");
+    }
+}
+
 /// `rules.md` §8.2: partners on nodes that are not candidates don't bind.
 #[test]
 fn partners_out_of_reach_do_not_bind() {

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) guests: Vec<Option<Guest>>,
     pub(crate) stats: Vec<Option<ServiceStats>>,
     pub(crate) affinity: Affinity,
+    /// The rules of node affinity once more; without a node for all others.
+    pub(crate) restrictions: Vec<(ServiceId, Option<NodeId>, i32)>,
     pub(crate) table: Table,
     pub(crate) notes: Vec<Note>,
 }
@@ -117,6 +119,15 @@ impl World {
                 let (one, other) = (self.service(one), self.service(other));
                 self.affinity.relate(kind, one, other);
             }
+        }
+    }
+
+    /// Allows a service on a node, or on all that are not named.
+    pub(crate) fn restrict(&mut self, service: ServiceId, node: Option<NodeId>, priority: i32) {
+        self.restrictions.push((service, node, priority));
+        match node {
+            Some(node) => self.affinity.restrict(service, node, priority),
+            None => self.affinity.restrict_others(service, priority),
         }
     }
 
