@@ -17,7 +17,8 @@
 //! 5. [`lrm`]: who runs services while all of that holds,
 //! 6. [`config`]: the numbers, and the inequalities between them that make it safe,
 //! 7. [`mutation`]: the rules by name, so that the checker can break each of them,
-//! 8. [`journal`]: what a daemon writes down, and how it is replayed.
+//! 8. [`journal`]: what a daemon writes down, and how it is replayed,
+//! 9. [`placement`]: which node a service belongs on.
 //!
 //! # Driving a machine
 //!
@@ -40,6 +41,7 @@ pub mod journal;
 pub mod lock;
 pub mod lrm;
 pub mod mutation;
+pub mod placement;
 pub mod record;
 pub mod time;
 pub mod visit;
