@@ -35,6 +35,8 @@ extern crate alloc;
 pub mod config;
 pub mod contender;
 pub mod event;
+/// What configuration files say, and the texts of what is wrong in them.
+pub mod format;
 pub mod id;
 pub mod journal;
 pub mod lock;
