@@ -43,6 +43,8 @@ pub mod lock;
 pub mod lrm;
 pub mod mutation;
 pub mod record;
+/// From affinity rules as written to what placement asks.
+pub mod rules;
 pub mod time;
 pub mod visit;
 pub mod watchdog;
