@@ -4,6 +4,7 @@
 //! by its first device, then, if that fails, by its next one. Nothing here starts anything.
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -59,8 +60,8 @@ pub struct Command {
 /// All errors of a file: it doesn't count as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FenceErrors {
-    /// The file's name, as messages show it.
-    pub file: String,
+    /// What was left out besides; it knows the file's name.
+    pub warnings: Warnings,
     /// The physical lines, from 1, and what is wrong there.
     pub errors: Vec<(usize, FenceError)>,
 }
@@ -133,8 +134,7 @@ impl FenceConfig {
         if errors.is_empty() {
             return Ok((Self(reader.devices), warnings));
         }
-        let file = file.into();
-        Err(FenceErrors { file, errors })
+        Err(FenceErrors { warnings, errors })
     }
 
     /// The devices by name.
@@ -370,12 +370,21 @@ impl fmt::Display for Number {
     }
 }
 
+impl FenceErrors {
+    /// The text, with another name for the file.
+    #[must_use]
+    pub fn message(&self, file: &str) -> String {
+        let mut text = format!("Encountered error(s) on parsing '{file}':");
+        for (line, error) in &self.errors {
+            text.push_str(&format!("\nline {line}: {error}"));
+        }
+        text
+    }
+}
+
 impl fmt::Display for FenceErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = &self.file;
-        write!(f, "Encountered error(s) on parsing '{file}':")?;
-        let mut errors = self.errors.iter();
-        errors.try_for_each(|(line, error)| write!(f, "\nline {line}: {error}"))
+        f.write_str(&self.message(self.warnings.file()))
     }
 }
 
