@@ -5,6 +5,7 @@
 //! file unreadable, if a part isn't `KEY=VALUE` or comes twice; if it is well-formed and a part is
 //! unknown or has a value that it can't have, the key is dropped.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::is_blank;
 use super::name::is_digits;
 use super::section::value::{choice, integer};
-use super::warning::{ValueError, Warnings, What};
+use super::warning::{SettingError, ValueError, Warnings, What};
 
 /// What high availability is told of the cluster. [`Settings::default`] is what holds if nothing is
 /// said, or nothing could be read.
@@ -192,8 +193,7 @@ impl Settings {
                 continue;
             }
             let Some((key, value)) = setting(text) else {
-                let text = text.into();
-                warnings.add(line, What::NoSetting { text });
+                warnings.add(line, What::NoSetting(text.into()));
                 continue;
             };
             if !KEYS.contains(&key) {
@@ -211,7 +211,8 @@ impl Settings {
                 Err(Trouble::Whole(error)) => (None, error),
             };
             let key = key.into();
-            warnings.add(line, What::Setting { key, part, error });
+            let error = SettingError { key, part, error };
+            warnings.add(line, What::Setting(Box::new(error)));
         }
         Ok((settings, warnings))
     }

@@ -26,7 +26,10 @@ pub mod section;
 pub mod warning;
 
 pub use section::{Section, Sections, WriteError};
-pub use warning::{FormatError, Message, SkipReason, ValueError, Warning, Warnings, What};
+pub use warning::{
+    FormatError, Message, PropertyError, SettingError, SkipReason, ValueError, Warning, Warnings,
+    What,
+};
 
 /// Whether a character separates words. A line feed never occurs within a line.
 pub(crate) const fn is_blank(c: char) -> bool {

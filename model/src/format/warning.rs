@@ -2,6 +2,7 @@
 //!
 //! The texts are interface facts; each variant names the one it stands for.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,58 +30,45 @@ pub struct Warning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SectionIndex(usize);
 
-/// What is wrong with a line.
+/// What is wrong with a line. There may be as many as lines, so what is large is boxed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// Section config: a line between sections that is no header.
-    NoHeader {
-        /// The line.
-        text: String,
-    },
+    NoHeader(Box<str>),
     /// Section config: a line in a section that is no property.
-    NoProperty {
-        /// The section.
-        section: SectionIndex,
-        /// The line.
-        text: String,
-    },
+    NoProperty(SectionIndex, Box<str>),
     /// Section config: a property that is dropped; its section stays.
-    Property {
-        /// The section.
-        section: SectionIndex,
-        /// The property.
-        key: String,
-        /// Why.
-        error: ValueError,
-    },
+    Property(SectionIndex, Box<PropertyError>),
     /// Section config: a section that is left out.
-    Skipped {
-        /// The section.
-        section: SectionIndex,
-        /// Why.
-        reason: SkipReason,
-    },
+    Skipped(SectionIndex, Box<SkipReason>),
     /// Datacenter settings: a line that is no setting.
-    NoSetting {
-        /// The line.
-        text: String,
-    },
+    NoSetting(Box<str>),
     /// Datacenter settings: a key that is dropped.
-    Setting {
-        /// The key.
-        key: String,
-        /// Its part that is wrong, where the value has parts.
-        part: Option<String>,
-        /// Why.
-        error: ValueError,
-    },
+    Setting(Box<SettingError>),
     /// Fence devices: a line that neither declares nor connects one.
-    NoDevice {
-        /// The line.
-        text: String,
-    },
+    NoDevice(Box<str>),
     /// Fence devices: a quote isn't closed, so no argument of the line counts.
     Unbalanced,
+}
+
+/// A property that is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PropertyError {
+    /// The property.
+    pub key: String,
+    /// Why.
+    pub error: ValueError,
+}
+
+/// A key of the datacenter's settings that is dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingError {
+    /// The key.
+    pub key: String,
+    /// Its part that is wrong, where the value has parts.
+    pub part: Option<String>,
+    /// Why.
+    pub error: ValueError,
 }
 
 /// Why a section is left out.
@@ -210,17 +198,16 @@ impl Warnings {
     /// configuration's dump.
     pub fn property_errors(&self) -> impl Iterator<Item = (usize, &str, &str, &ValueError)> {
         self.list.iter().filter_map(|warning| match &warning.what {
-            What::Property {
-                section,
-                key,
-                error,
-            } => Some((warning.line, self.section_id(*section), key.as_str(), error)),
-            What::NoHeader { .. }
-            | What::NoProperty { .. }
-            | What::Skipped { .. }
-            | What::NoSetting { .. }
-            | What::Setting { .. }
-            | What::NoDevice { .. }
+            What::Property(section, error) => {
+                let PropertyError { key, error } = &**error;
+                Some((warning.line, self.section_id(*section), key.as_str(), error))
+            }
+            What::NoHeader(_)
+            | What::NoProperty(..)
+            | What::Skipped(..)
+            | What::NoSetting(_)
+            | What::Setting(_)
+            | What::NoDevice(_)
             | What::Unbalanced => None,
         })
     }
@@ -237,13 +224,13 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn section(&self) -> Option<&'a str> {
         let section = match &self.warning.what {
-            What::NoProperty { section, .. }
-            | What::Property { section, .. }
-            | What::Skipped { section, .. } => *section,
-            What::NoHeader { .. }
-            | What::NoSetting { .. }
-            | What::Setting { .. }
-            | What::NoDevice { .. }
+            What::NoProperty(section, _)
+            | What::Property(section, _)
+            | What::Skipped(section, _) => *section,
+            What::NoHeader(_)
+            | What::NoSetting(_)
+            | What::Setting(_)
+            | What::NoDevice(_)
             | What::Unbalanced => return None,
         };
         Some(self.warnings.section_id(section))
@@ -256,29 +243,31 @@ impl fmt::Display for Message<'_> {
         let line = self.warning.line;
         let id = self.section().unwrap_or_default();
         match &self.warning.what {
-            What::NoHeader { text } => {
+            What::NoHeader(text) => {
                 write!(f, "file {file} line {line} - ignore config line: {text}")
             }
-            What::NoProperty { text, .. } => {
-                let place = format_args!("file {file} line {line} (section '{id}')");
-                write!(f, "{place} - ignore config line: {text}")
+            What::NoProperty(_, text) => {
+                write!(f, "file {file} line {line} (section '{id}') - ")?;
+                write!(f, "ignore config line: {text}")
             }
-            What::Property { key, error, .. } => {
-                let place = format_args!("file {file} line {line} (section '{id}')");
-                write!(f, "{place} - unable to parse value of '{key}': {error}")
+            What::Property(_, error) => {
+                let PropertyError { key, error } = &**error;
+                write!(f, "file {file} line {line} (section '{id}') - ")?;
+                write!(f, "unable to parse value of '{key}': {error}")
             }
-            What::Skipped { reason, .. } => {
+            What::Skipped(_, reason) => {
                 write!(f, "file {file} line {line} (skip section '{id}'): {reason}")
             }
-            What::NoSetting { text } => write!(f, "ignore config line: {text}"),
-            What::Setting { key, part, error } => {
+            What::NoSetting(text) => write!(f, "ignore config line: {text}"),
+            What::Setting(error) => {
+                let SettingError { key, part, error } = &**error;
                 write!(f, "parse error in '{file}' - '{key}': ")?;
                 if let Some(part) = part {
                     write!(f, "{part}: ")?;
                 }
                 error.fmt(f)
             }
-            What::NoDevice { text } => write!(f, "{file} ignore line {line}: {text}"),
+            What::NoDevice(text) => write!(f, "{file} ignore line {line}: {text}"),
             What::Unbalanced => write!(
                 f,
                 "{file} line {line}: a quote isn't closed, so none of the arguments counts"

@@ -9,6 +9,9 @@ use super::budget::{Budget, TooLarge};
 use super::index::Enabled;
 use crate::format::rules::{Affinity, Demand, Rule, Rules};
 
+/// What a rule costs of the budget, beside its names.
+const RULE_BYTES: usize = 1024;
+
 /// Merges positive rules, adds implied negative ones, and extends node affinity: each on the
 /// result of the one before.
 ///
@@ -72,7 +75,7 @@ fn add_implied_negative(rules: &mut Rules, budget: &mut Budget) -> Result<(), To
         for (other, from) in separated {
             let resources = positive.resources.iter();
             for resource in resources.filter(|resource| !from.contains(resource.as_str())) {
-                budget.spend(id.len() + 2 * (resource.len() + other.len()))?;
+                budget.spend(RULE_BYTES + id.len() + 2 * (resource.len() + other.len()))?;
                 let id = format!("_implicit-negative-{id}-{resource}-{other}");
                 let resources = BTreeSet::from([resource.clone(), other.into()]);
                 implied.push((id, resources));

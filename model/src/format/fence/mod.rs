@@ -117,8 +117,7 @@ impl FenceConfig {
                 continue;
             }
             let Some(statement) = Statement::parse(line) else {
-                let text = line.into();
-                warnings.add(number, What::NoDevice { text });
+                warnings.add(number, What::NoDevice(line.into()));
                 continue;
             };
             let arguments = shell::words(statement.rest).unwrap_or_else(|| {

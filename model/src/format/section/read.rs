@@ -1,8 +1,10 @@
 //! Reading sections (specification, configuration §2.1).
 
+use alloc::boxed::Box;
+
 use super::table::{SectionType, Usage};
 use super::{Content, Sections, Value, Values};
-use crate::format::warning::{SkipReason, ValueError, Warnings, What};
+use crate::format::warning::{PropertyError, SkipReason, ValueError, Warnings, What};
 use crate::format::{first_word, is_blank};
 
 /// Everything that a text says, and what was left out of it.
@@ -22,8 +24,7 @@ pub(super) fn read<C: Content>(file: &str, text: &str) -> (Sections<C>, Warnings
             continue;
         }
         let Some((type_name, name)) = header(line) else {
-            let text = line.into();
-            warnings.add(lines.number, What::NoHeader { text });
+            warnings.add(lines.number, What::NoHeader(line.into()));
             continue;
         };
         let type_name = type_name.to_ascii_lowercase();
@@ -32,7 +33,7 @@ pub(super) fn read<C: Content>(file: &str, text: &str) -> (Sections<C>, Warnings
             Ok(section_type) => section_type,
             Err(reason) => {
                 let section = warnings.section(&id);
-                warnings.add(lines.number, What::Skipped { section, reason });
+                warnings.add(lines.number, What::Skipped(section, Box::new(reason)));
                 lines.skip_section();
                 continue;
             }
@@ -42,8 +43,8 @@ pub(super) fn read<C: Content>(file: &str, text: &str) -> (Sections<C>, Warnings
         let missing = section_type.required().find(|key| !values.contains(key));
         if let Some(key) = missing {
             let section = warnings.section(&id);
-            let reason = SkipReason::MissingValue(key);
-            warnings.add(lines.number, What::Skipped { section, reason });
+            let reason = Box::new(SkipReason::MissingValue(key));
+            warnings.add(lines.number, What::Skipped(section, reason));
             sections.remove(&id);
         } else {
             let content = C::from_values(section_type.name, values);
@@ -131,15 +132,11 @@ fn properties(
         };
         let section = *known.get_or_insert_with(|| warnings.section(id));
         let what = match error {
-            None => What::NoProperty {
-                section,
-                text: line.into(),
-            },
-            Some((key, error)) => What::Property {
-                section,
-                key: key.into(),
-                error,
-            },
+            None => What::NoProperty(section, line.into()),
+            Some((key, error)) => {
+                let key = key.into();
+                What::Property(section, Box::new(PropertyError { key, error }))
+            }
         };
         warnings.add(lines.number, what);
     }
