@@ -37,8 +37,8 @@ impl Content for Group {
             name: TYPE_NAME,
             properties: &[
                 Property::comment(Coding::Verbatim),
-                Property::optional("nofailback", ValueKind::Flag),
                 Property::required("nodes", ValueKind::Nodes),
+                Property::optional("nofailback", ValueKind::Flag),
                 Property::optional("restricted", ValueKind::Flag),
             ],
         }],
