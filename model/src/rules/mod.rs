@@ -44,6 +44,10 @@ pub struct Translated {
 /// The order of the rules matters only for the order numbers of those that are added: messages,
 /// contents and the compiled form are the same for every order.
 ///
+/// The checks are not repeated on what is left. Dropping a rule may join positive ones otherwise than
+/// the checks saw them, or take nodes from negative ones; so it is in the reference. Placement has to
+/// cope with resources that are to be together and apart.
+///
 /// # Errors
 ///
 /// If the result would be out of all proportion ([`budget`]).

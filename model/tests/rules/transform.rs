@@ -49,6 +49,28 @@ fn groups_are_not_joined_afterwards() {
     );
 }
 
+/// As the checks see it, rc joins ra, and rb stays alone: neither shares two resources with rd. ra
+/// is dropped by check 5; then rc joins rb, and nothing looks at rd again.
+#[test]
+fn dropping_may_join() {
+    let translated = translated(&[
+        "ra + 3 a",
+        "rb + 5 6",
+        "rc + 6 a",
+        "rd - 5 a",
+        "na = n1:1 n2 = 3",
+    ]);
+    let dropped: Vec<&str> = translated
+        .dropped
+        .iter()
+        .map(|one| one.rule.as_str())
+        .collect();
+    assert_eq!(dropped, ["na", "ra"]);
+    let compiled = translated.compiled;
+    assert!(compiled.positive["r:5"].contains("r:a"));
+    assert!(compiled.negative["r:5"].contains("r:a"));
+}
+
 #[test]
 fn separation_from_one_is_separation_from_all() {
     check(
