@@ -17,7 +17,9 @@
 //! 5. [`lrm`]: who runs services while all of that holds,
 //! 6. [`config`]: the numbers, and the inequalities between them that make it safe,
 //! 7. [`mutation`]: the rules by name, so that the checker can break each of them,
-//! 8. [`journal`]: what a daemon writes down, and how it is replayed.
+//! 8. [`journal`]: what a daemon writes down, and how it is replayed,
+//! 9. [`format`](mod@format): what configuration files say, and the texts of what is wrong in them,
+//! 10. [`rules`]: from affinity rules as written to what placement asks.
 //!
 //! # Driving a machine
 //!
@@ -35,7 +37,6 @@ extern crate alloc;
 pub mod config;
 pub mod contender;
 pub mod event;
-/// What configuration files say, and the texts of what is wrong in them.
 pub mod format;
 pub mod id;
 pub mod journal;
@@ -43,7 +44,6 @@ pub mod lock;
 pub mod lrm;
 pub mod mutation;
 pub mod record;
-/// From affinity rules as written to what placement asks.
 pub mod rules;
 pub mod time;
 pub mod visit;

@@ -89,7 +89,7 @@ fn drops<C: Content>(header: &str, id: &str, property: &str, key: &str, error: &
 }
 
 #[test]
-fn every_check_of_a_property_has_its_text() {
+fn every_check_of_a_word_has_its_text() {
     for (property, key, error) in [
         ("nothing 1", "nothing", "unknown property type"),
         ("sid vm:100", "sid", "unexpected property 'sid'"),
@@ -136,6 +136,10 @@ fn every_check_of_a_property_has_its_text() {
     ] {
         drops::<Resource>("vm: 100", "vm:100", property, key, error);
     }
+}
+
+#[test]
+fn every_check_of_a_list_or_text_has_its_text() {
     let long = format!("comment {}", "ä".repeat(4097));
     let error = "value may only be 4096 characters long";
     drops::<Resource>("vm: 100", "vm:100", &long, "comment", error);
