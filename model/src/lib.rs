@@ -6,7 +6,8 @@
 //! driver to execute. The model checker and the daemons call the same `step`.
 //!
 //! What this crate must not know: files, sockets, threads, clocks, JSON, stateright. It is
-//! `no_std`, and depends on `serde` alone, so purity is a compile error and not a promise.
+//! `no_std`, and depends on `serde` and `libm` alone, so purity is a compile error and not a
+//! promise.
 //!
 //! Where to start reading:
 //!
@@ -18,7 +19,9 @@
 //! 6. [`config`]: the numbers, and the inequalities between them that make it safe,
 //! 7. [`mutation`]: the rules by name, so that the checker can break each of them,
 //! 8. [`journal`]: what a daemon writes down, and how it is replayed,
-//! 9. [`placement`]: which node a service belongs on.
+//! 9. [`format`](mod@format): what configuration files say, and the texts of what is wrong in them,
+//! 10. [`rules`]: from affinity rules as written to what placement asks,
+//! 11. [`placement`]: which node a service belongs on.
 //!
 //! # Driving a machine
 //!
@@ -36,6 +39,7 @@ extern crate alloc;
 pub mod config;
 pub mod contender;
 pub mod event;
+pub mod format;
 pub mod id;
 pub mod journal;
 pub mod lock;
@@ -43,6 +47,7 @@ pub mod lrm;
 pub mod mutation;
 pub mod placement;
 pub mod record;
+pub mod rules;
 pub mod time;
 pub mod visit;
 pub mod watchdog;

@@ -81,6 +81,8 @@ pub(crate) enum Command {
     Mutants(Mutants),
     Timing(Box<Timing>),
     Replay(Replay),
+    Rules(Rules),
+    Fence(Fence),
 }
 
 /// Explore configurations exhaustively, and compare what is found with what must be.
@@ -268,6 +270,51 @@ pub(crate) struct Replay {
     /// Show no time lines, only say for each file whether it replays
     #[arg(long, short)]
     pub(crate) quiet: bool,
+}
+
+/// Say what becomes of affinity rules in a cluster of node1, node2 and node3.
+///
+/// Shows the rules that are dropped and why, the rules that are left with those that they imply, and
+/// what placement asks of them. What can't be read in a file is on standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ha-checker rules rules.cfg
+  ha-checker rules --test cases/*.cfg    compares each with cases/NAME.cfg.expect
+
+Exit codes: 0 shown, or every file gives what is expected; 1 one doesn't, or has
+no expectation; 2 a file can't be read or is broken, 4 internal error.")]
+pub(crate) struct Rules {
+    #[command(flatten)]
+    pub(crate) cases: Cases,
+}
+
+/// Say with which commands node1, node2 and node3 would be fenced.
+///
+/// Shows for each try the commands that have to succeed for a node; nothing is carried out. A file
+/// with errors gives these, with the name fence_cfgs/NAME for it, wherever it lies.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ha-checker fence fence.cfg
+  ha-checker fence --test cases/*.cfg    compares each with cases/NAME.cfg.expect
+
+Exit codes: 0 shown, or every file gives what is expected; 1 one doesn't, or has
+no expectation; 2 a file can't be read or is broken, 4 internal error.")]
+pub(crate) struct Fence {
+    #[command(flatten)]
+    pub(crate) cases: Cases,
+}
+
+/// Configuration files, each of which gives a text.
+#[derive(Debug, Args)]
+pub(crate) struct Cases {
+    /// The configuration files
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Compare each with FILE.expect, show what differs, and count
+    #[arg(long)]
+    pub(crate) test: bool,
 }
 
 /// [`Tier`] on the command line.

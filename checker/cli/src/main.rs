@@ -4,16 +4,19 @@
 //! time lines, JSON, exit codes. It decides nothing about the protocol and nothing about a verdict.
 //!
 //! Start reading with `arguments` (what can be asked), then `failure` (how it can end), then the
-//! command that interests you: `check`, `mutants`, `timing`, `replay`.
+//! command that interests you: `check`, `mutants`, `timing`, `replay`, `rules`, `fence`.
 
 mod amount;
 mod arguments;
 mod budget;
+mod cases;
 mod check;
 mod failure;
+mod fence;
 mod layout;
 mod mutants;
 mod replay;
+mod rules;
 mod screen;
 mod timing;
 
@@ -49,5 +52,7 @@ fn run(arguments: Arguments, screen: &mut Screen) -> Result<End, Failure> {
         Command::Mutants(mutants) => mutants::run(&mutants, screen),
         Command::Timing(timing) => timing::run(&timing, screen),
         Command::Replay(replay) => replay::run(&replay, screen),
+        Command::Rules(asked) => cases::run(&asked.cases, rules::show, screen),
+        Command::Fence(asked) => cases::run(&asked.cases, fence::show, screen),
     }
 }

@@ -83,10 +83,19 @@ impl Screen {
 
     /// Says something that a person has to know even if standard output is read by a program.
     pub(crate) fn complain(&self, line: &str) {
+        self.say("error", AnsiColor::Red, line);
+    }
+
+    /// Says what may be a mistake.
+    pub(crate) fn warn(&self, line: &str) {
+        self.say("warning", AnsiColor::Yellow, line);
+    }
+
+    fn say(&self, label: &str, colour: AnsiColor, line: &str) {
         let mut err = AutoStream::auto(io::stderr());
-        let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let style = Style::new().bold().fg_color(Some(colour.into()));
         // Where nobody can be told, the exit code is left.
-        let mut write = || writeln!(err, "{style}error{style:#}: {line}");
+        let mut write = || writeln!(err, "{style}{label}{style:#}: {line}");
         let _ = match &self.bar {
             Some(bar) => bar.suspend(write),
             None => write(),

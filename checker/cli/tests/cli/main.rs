@@ -4,6 +4,7 @@
     reason = "a test's helpers end it where they fail"
 )]
 
+mod cases;
 mod replay;
 
 use std::process::{Command, Output};
@@ -78,7 +79,7 @@ fn parsed(text: &str) -> Value {
 
 #[test]
 fn every_command_has_a_help_text_with_its_exit_codes() {
-    for command in ["check", "mutants", "timing", "replay"] {
+    for command in ["check", "mutants", "timing", "replay", "rules", "fence"] {
         let help = succeeds(&[command, "--help"]);
         assert!(help.contains("Exit codes:"), "{command}: {help}");
         assert!(
