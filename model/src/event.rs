@@ -17,10 +17,14 @@ use crate::time::{Instant, Span};
 pub enum Level {
     /// Normal operation.
     Info,
+    /// Normal operation, but rare.
+    Notice,
     /// Something an operator should look at.
     Warning,
     /// Something that stops or resets services, or keeps them from running.
     Error,
+    /// Something that people are told of wherever they are.
+    Mail,
 }
 
 /// A decision.
@@ -113,6 +117,8 @@ pub enum LrmState {
     Active,
     /// Its authority is at its end; services are being stopped.
     LostAgentLock,
+    /// It may run services, and is to have none.
+    Maintenance,
 }
 
 impl fmt::Display for LrmState {
@@ -122,6 +128,7 @@ impl fmt::Display for LrmState {
             Self::WaitForAgentLock => "wait_for_agent_lock",
             Self::Active => "active",
             Self::LostAgentLock => "lost_agent_lock",
+            Self::Maintenance => "maintenance",
         })
     }
 }

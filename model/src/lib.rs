@@ -21,7 +21,8 @@
 //! 8. [`journal`]: what a daemon writes down, and how it is replayed,
 //! 9. [`format`](mod@format): what configuration files say, and the texts of what is wrong in them,
 //! 10. [`rules`]: from affinity rules as written to what placement asks,
-//! 11. [`placement`]: which node a service belongs on.
+//! 11. [`placement`]: which node a service belongs on,
+//! 12. [`manager`]: what a master decides in a round, and [`crm`], which makes one of them master.
 //!
 //! # Driving a machine
 //!
@@ -38,16 +39,20 @@ extern crate alloc;
 
 pub mod config;
 pub mod contender;
+pub mod crm;
 pub mod event;
 pub mod format;
 pub mod id;
 pub mod journal;
 pub mod lock;
 pub mod lrm;
+pub mod manager;
 pub mod mutation;
+pub mod name;
 pub mod placement;
 pub mod record;
 pub mod rules;
+pub mod table;
 pub mod time;
 pub mod visit;
 pub mod watchdog;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lockstep_model::config::{Config, Timing};
+use lockstep_model::config::{Config, Policy, Timing};
 use lockstep_model::contender::Contender;
 use lockstep_model::id::Ranks;
 use lockstep_model::lock::Client;
@@ -390,12 +390,15 @@ fn licences_are_compatible() {
 #[test]
 fn production_carries_no_mutants() {
     assert_eq!(size_of::<NoMutation>(), 0);
-    assert_eq!(size_of::<Config>(), size_of::<(Timing, Ranks)>());
+    assert_eq!(size_of::<Config>(), size_of::<(Timing, Policy, Ranks, Ranks)>());
     let machines = [
         type_name::<Lrm>(),
         type_name::<Multiplexer>(),
         type_name::<Client>(),
         type_name::<Contender>(),
+        type_name::<Crm>(),
+        type_name::<Manager>(),
+        type_name::<RoundLrm>(),
     ];
     for machine in machines {
         assert!(!machine.contains('<'), "{machine} is generic");

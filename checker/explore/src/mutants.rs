@@ -492,7 +492,8 @@ fn services() -> Vec<Case> {
             Mutant::DisarmRunning,
             rule,
             guards,
-            holder(&k1, &[Fault::Isolate], 1),
+            // A stop that takes its time: one that is over at once leaves nothing to guard.
+            served(&[Fault::Isolate, Fault::AgentHangs], 1, &[], 0),
         ),
         case(
             Mutant::LossStopsNothing,

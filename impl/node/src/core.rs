@@ -81,8 +81,10 @@ impl<T: Machine, M: Mutation> Core<T, M> {
         for event in &events {
             let level = match event.level() {
                 Level::Info => "info",
+                Level::Notice => "notice",
                 Level::Warning => "warning",
                 Level::Error => "error",
+                Level::Mail => "mail",
             };
             self.say(now, &format!("{level}: {event}"));
             if event.level() == Level::Error {

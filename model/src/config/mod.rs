@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod compared;
 pub mod field;
 pub mod inequality;
+pub mod policy;
 pub mod profile;
 mod relation;
 pub mod scaled;
@@ -24,6 +25,7 @@ pub use certificate::Certificate;
 pub use compared::{Compared, same_order};
 pub use field::Field;
 pub use inequality::Broken;
+pub use policy::{Compat, Policy};
 pub use profile::Profile;
 
 /// How many reset times of the device the multiplexer subtracts from an authority's end.
@@ -159,8 +161,11 @@ impl Timing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config<M = NoMutation> {
     timing: Timing,
+    policy: Policy,
     /// The name order of services, in which they are stopped.
     pub services: Ranks,
+    /// The name order of nodes, in which they are looked at.
+    pub nodes: Ranks,
     mutation: M,
 }
 
@@ -174,9 +179,23 @@ impl Config {
         inequality::check(&timing)?;
         Ok(Self {
             timing,
+            policy: Policy::OWN,
             services,
+            nodes: Ranks::default(),
             mutation: NoMutation,
         })
+    }
+
+    /// A ready-made timing with the decisions that belong to it, for services without names.
+    #[must_use]
+    pub fn of_profile(profile: Profile) -> Self {
+        Self {
+            timing: profile.timing(),
+            policy: profile.policy(),
+            services: Ranks::default(),
+            nodes: Ranks::default(),
+            mutation: NoMutation,
+        }
     }
 }
 
@@ -187,7 +206,9 @@ impl<M: Mutation> Config<M> {
     pub fn for_checking(timing: Timing, services: Ranks, mutation: M) -> Self {
         Self {
             timing,
+            policy: Policy::OWN,
             services,
+            nodes: Ranks::default(),
             mutation,
         }
     }
@@ -196,6 +217,12 @@ impl<M: Mutation> Config<M> {
     #[must_use]
     pub const fn timing(&self) -> &Timing {
         &self.timing
+    }
+
+    /// What is decided otherwise in some profile.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Whether the checker has broken this rule.

@@ -31,7 +31,7 @@ use core::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DriftPpm, Kappa, Timing};
+use super::{DriftPpm, Kappa, Policy, Timing};
 use crate::time::Span;
 
 /// A ready-made timing.
@@ -88,6 +88,15 @@ impl Profile {
             Self::Default => default(),
             Self::Conservative => conservative(),
             Self::Pve => pve(),
+        }
+    }
+
+    /// What is decided otherwise in some profile.
+    #[must_use]
+    pub const fn policy(self) -> Policy {
+        match self {
+            Self::Fast | Self::Default | Self::Conservative => Policy::OWN,
+            Self::Pve => Policy::PVE,
         }
     }
 }

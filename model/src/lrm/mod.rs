@@ -14,6 +14,7 @@
 
 mod duty;
 mod lanes;
+pub mod rounds;
 mod startup;
 mod types;
 mod view;

@@ -88,6 +88,11 @@ impl Affinity {
         rules.others = Some(priority);
     }
 
+    /// Allows a service on no node but those that are named, even if none is.
+    pub fn restrict_at_all(&mut self, service: ServiceId) {
+        self.rules_of(service).is_restricted = true;
+    }
+
     /// Makes two services partners, in both directions. A service is no partner of itself.
     pub fn relate(&mut self, kind: Kind, one: ServiceId, other: ServiceId) {
         if one == other {

@@ -132,6 +132,19 @@ pub enum Requested {
     Ignored,
 }
 
+impl Requested {
+    /// The name in texts and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Stopped => "stopped",
+            Self::Disabled => "disabled",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 /// A service of the manager's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Managed {

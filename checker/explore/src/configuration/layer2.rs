@@ -129,6 +129,8 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
     if heavy {
         // The other host keeps the lock: what follows when it gives it back is explored once.
         setup.admin = vec![Admin::Move];
+        // Workers are seen half-way while services are stopped and started on request.
+        setup.instant_agents = true;
     }
     let configuration = holds(
         format!("l2/{}/recover-{name}", kappa_name(timing)),

@@ -207,6 +207,7 @@ pub(super) fn decided(scene: &Scene<'_>, event: &Event) -> (String, Tone) {
             LrmState::WaitForAgentLock => "waits for its lock".into(),
             LrmState::Active => "is active".into(),
             LrmState::LostAgentLock => "is losing its lock".into(),
+            LrmState::Maintenance => "is in maintenance".into(),
         }),
         Event::Starting(service) => notable(format!("is to start {service}")),
         Event::Stopping(service) => notable(format!("is to stop {service}")),

@@ -1,0 +1,287 @@
+//! The commands of a case's list (`simulator.md` 6).
+
+use lockstep_model::event::Level;
+use lockstep_model::lrm::rounds::Reason;
+use lockstep_model::manager::status::{DisarmMode, Requested};
+
+use crate::cluster::{Cluster, Fatal};
+use crate::guests::{self, Guest, Kind};
+
+/// A memory size of a command is given in these.
+const MIB: f64 = 1_048_576.0;
+
+impl Cluster {
+    /// Carries out a command, which is logged first.
+    pub(crate) fn command(&mut self, line: &str) -> Result<(), Fatal> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [kind, object, rest @ ..] = words.as_slice() else {
+            return Err(Fatal::new(format!(
+                "sim_hardware_cmd: command '{line}' without an object\n"
+            )));
+        };
+        if *kind == "service" {
+            if !is_service_id(object) {
+                return Err(Fatal::new(
+                    "value does not look like a valid ha resource id\n",
+                ));
+            }
+            self.say_executing(line);
+            return self.service_command(object, rest);
+        }
+        let Some(node) = self.named(object) else {
+            return Err(Fatal::new(format!(
+                "sim_hardware_cmd: no such node '{object}'\n"
+            )));
+        };
+        self.say_executing(line);
+        let unknown = || Fatal::new(format!("sim_hardware_cmd: unknown command '{line}'\n"));
+        match (*kind, rest) {
+            ("power", ["on"]) => self.power_on(node),
+            ("power", ["off"]) => self.power_off(node),
+            ("power", [action, ..]) => {
+                let text = format!("sim_hardware_cmd: unknown action '{action}'\n");
+                return Err(Fatal::new(text));
+            }
+            ("network", ["on"]) => self.nodes[node].network = true,
+            ("network", ["off"]) => self.nodes[node].network = false,
+            ("reboot", []) => self.end_node(node, Reason::Reboot)?,
+            ("shutdown", []) => self.end_node(node, Reason::Shutdown)?,
+            ("restart-lrm", []) => self.restart_lrm(node)?,
+            ("cfs", [fault, what]) => self.set_fault(node, fault, what).ok_or_else(unknown)?,
+            ("crm", [action, arguments @ ..]) => {
+                self.crm_command(node, object, action, arguments, line)?;
+            }
+            ("pve-manager-version", ["set", version]) => {
+                self.nodes[node].version = (*version).to_owned();
+            }
+            _ => return Err(unknown()),
+        }
+        Ok(())
+    }
+
+    fn say_executing(&mut self, line: &str) {
+        self.note("cmdlist", Level::Info, &format!("execute {line}"));
+    }
+
+    fn set_fault(&mut self, node: usize, fault: &str, what: &str) -> Option<()> {
+        let fails = match what {
+            "fail" => true,
+            "work" => false,
+            _ => return None,
+        };
+        match fault {
+            "rw" => self.nodes[node].store_fails = fails,
+            "update" => self.nodes[node].update_fails = fails,
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn crm_command(
+        &mut self,
+        node: usize,
+        name: &str,
+        action: &str,
+        arguments: &[&str],
+        line: &str,
+    ) -> Result<(), Fatal> {
+        match (action, arguments) {
+            ("start", []) if self.nodes[node].crm.is_none() => self.create_crm(node),
+            ("start", []) => {}
+            ("stop", []) => self.stop_crm(node),
+            ("enable-node-maintenance" | "disable-node-maintenance", []) => {
+                self.queue.push(format!("{action} {name}"));
+            }
+            ("disarm-ha", [mode @ ("freeze" | "ignore")]) => {
+                self.queue.push(format!("disarm-ha {mode}"));
+            }
+            ("disarm-ha", [mode, ..]) => {
+                let text = format!("sim_hardware_cmd: unknown resource mode '{mode}'\n");
+                return Err(Fatal::new(text));
+            }
+            ("arm-ha", []) => self.queue.push(String::from("arm-ha")),
+            _ => {
+                let text = format!("sim_hardware_cmd: unknown command '{line}'\n");
+                return Err(Fatal::new(text));
+            }
+        }
+        Ok(())
+    }
+
+    fn service_command(&mut self, sid: &str, rest: &[&str]) -> Result<(), Fatal> {
+        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
+        match rest {
+            ["started"] => self.want(sid, Requested::Started),
+            ["stopped"] => self.want(sid, Requested::Stopped),
+            ["disabled"] => self.want(sid, Requested::Disabled),
+            ["ignored"] => self.want(sid, Requested::Ignored),
+            [task @ ("migrate" | "relocate"), node] => {
+                self.queue.push(format!("{task} {sid} {node}"));
+                Ok(())
+            }
+            ["stop", timeout] => {
+                self.queue.push(format!("stop {sid} {timeout}"));
+                Ok(())
+            }
+            ["add", node, more @ ..] => self.add_service(sid, node, more),
+            ["delete"] => self.delete_service(sid),
+            ["lock", name @ ..] if name.len() <= 1 => {
+                let name = name.first().copied().unwrap_or("backup").to_owned();
+                self.guest(sid).ok_or_else(no_such)?.lock = Some(name);
+                Ok(())
+            }
+            ["unlock", name @ ..] if name.len() <= 1 => {
+                let guest = self.guest(sid).ok_or_else(no_such)?;
+                if name.is_empty() || guest.lock.as_deref() == name.first().copied() {
+                    guest.lock = None;
+                }
+                Ok(())
+            }
+            ["set-static-stats", pairs @ ..] => self.set_static_stats(sid, pairs),
+            ["set-dynamic-stats", pairs @ ..] => self.set_dynamic_stats(sid, pairs),
+            ["manual-migrate", node] => self.move_by_hand(sid, node),
+            [action, ..] => Err(Fatal::new(format!(
+                "sim_hardware_cmd: unknown service action '{action}' - not implemented\n"
+            ))),
+            [] => Err(Fatal::new(format!(
+                "sim_hardware_cmd: service '{sid}' without an action\n"
+            ))),
+        }
+    }
+
+    fn guest(&mut self, sid: &str) -> Option<&mut Guest> {
+        let id = self.names.find_service(sid)?;
+        self.guests.configured.get_mut(&id)
+    }
+
+    fn want(&mut self, sid: &str, requested: Requested) -> Result<(), Fatal> {
+        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
+        self.guest(sid).ok_or_else(no_such)?.requested = requested;
+        Ok(())
+    }
+
+    fn add_service(&mut self, sid: &str, node: &str, more: &[&str]) -> Result<(), Fatal> {
+        if self.guest(sid).is_some() {
+            return Err(Fatal::new(format!("resource ID '{sid}' already defined\n")));
+        }
+        let unknown = |what: &str| Fatal::new(format!("service '{sid}' add: {what}\n"));
+        let requested = match more.first().copied().unwrap_or("started") {
+            "started" | "enabled" => Requested::Started,
+            "stopped" => Requested::Stopped,
+            "disabled" => Requested::Disabled,
+            "ignored" => Requested::Ignored,
+            other => return Err(unknown(&format!("unknown state '{other}'"))),
+        };
+        let runs = !matches!(more.get(1).copied().unwrap_or("0"), "0" | "");
+        let kind = Kind::of(sid).ok_or_else(|| unknown("expected vm:, ct: or fa: and digits"))?;
+        let index = self
+            .named(node)
+            .ok_or_else(|| unknown(&format!("no such node '{node}'")))?;
+        let id = guests::intern(&mut self.names, sid)?;
+        self.config.services = self.names.service_ranks();
+        let guest = Guest::new(kind, self.nodes[index].id, requested);
+        self.guests.configured.insert(id, guest);
+        if runs {
+            self.nodes[index].running.insert(id);
+        } else {
+            self.nodes[index].running.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn delete_service(&mut self, sid: &str) -> Result<(), Fatal> {
+        let id = self.names.find_service(sid);
+        let removed = id.and_then(|id| {
+            self.guests.static_stats.remove(&id);
+            self.guests.configured.remove(&id)
+        });
+        match removed {
+            Some(_) => Ok(()),
+            None => Err(Fatal::new(format!("no such service '{sid}'\n"))),
+        }
+    }
+
+    fn set_static_stats(&mut self, sid: &str, pairs: &[&str]) -> Result<(), Fatal> {
+        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
+        let id = self.names.find_service(sid).ok_or_else(no_such)?;
+        let stats = self.guests.static_stats.entry(id).or_default();
+        for (key, value) in numbers(pairs)? {
+            match key {
+                "maxcpu" => stats.maxcpu = Some(value),
+                "maxmem" => stats.maxmem = Some(value * MIB),
+                other => return Err(unknown_key(other, "maxcpu or maxmem")),
+            }
+        }
+        Ok(())
+    }
+
+    fn set_dynamic_stats(&mut self, sid: &str, pairs: &[&str]) -> Result<(), Fatal> {
+        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
+        let id = self.names.find_service(sid).ok_or_else(no_such)?;
+        let stats = self.guests.dynamic_stats.entry(id).or_default();
+        for (key, value) in numbers(pairs)? {
+            match key {
+                "cpu" => stats.cpu = Some(value),
+                "mem" => stats.mem = Some(value * MIB),
+                other => return Err(unknown_key(other, "cpu or mem")),
+            }
+        }
+        Ok(())
+    }
+
+    fn move_by_hand(&mut self, sid: &str, node: &str) -> Result<(), Fatal> {
+        let disarmed = self
+            .status
+            .disarm
+            .as_ref()
+            .is_some_and(|disarm| disarm.mode == DisarmMode::Ignore);
+        let target = self.named(node).map(|index| self.nodes[index].id);
+        let Some(guest) = self.guest(sid) else {
+            return Err(Fatal::new(format!(
+                "sim_hardware_cmd: service '{sid}' not configured\n"
+            )));
+        };
+        if guest.requested != Requested::Ignored && !disarmed {
+            return Err(Fatal::new(
+                "sim_hardware_cmd: manual-migrate requires service in 'ignored' state or \
+                 disarm-ha ignore mode\n",
+            ));
+        }
+        let no_node = || Fatal::new(format!("sim_hardware_cmd: no such node '{node}'\n"));
+        guest.node = target.ok_or_else(no_node)?;
+        Ok(())
+    }
+}
+
+/// Lower-case letters, a colon, and more.
+fn is_service_id(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(kind, name)| {
+        !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase()) && !name.is_empty()
+    })
+}
+
+fn unknown_key(key: &str, expected: &str) -> Fatal {
+    Fatal::new(format!(
+        "sim_hardware_cmd: unknown statistic '{key}', expected {expected}\n"
+    ))
+}
+
+/// Keys with numbers, at least one.
+fn numbers<'a>(words: &[&'a str]) -> Result<Vec<(&'a str, f64)>, Fatal> {
+    let malformed = || {
+        let text = words.join(" ");
+        Fatal::new(format!(
+            "sim_hardware_cmd: expected pairs of a statistic and a number, found '{text}'\n"
+        ))
+    };
+    if words.is_empty() || !words.len().is_multiple_of(2) {
+        return Err(malformed());
+    }
+    words
+        .chunks(2)
+        .map(|pair| match pair {
+            [key, value] => Ok((*key, value.parse().map_err(|_| malformed())?)),
+            _ => Err(malformed()),
+        })
+        .collect()
+}

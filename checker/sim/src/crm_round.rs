@@ -1,0 +1,253 @@
+//! A CRM's round: what is read when, what the lock says, what is written (`protocol.md` 7.3).
+
+use std::collections::VecDeque;
+
+use lockstep_model::crm::{Crm, CrmState, Effect, Event, Input, LockAnswer, LockRequest, Outbox};
+use lockstep_model::event::Level;
+use lockstep_model::format::groups::Groups;
+use lockstep_model::manager::{self, status::Requested};
+
+use crate::cluster::{Cluster, CrmProcess, Fatal, WATCHDOG, instant};
+use crate::locks::{Answer, Name};
+use crate::log::Daemon;
+
+/// How a daemon's round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    GoesOn,
+    Ended,
+}
+
+/// After how many failed attempts at a lock a daemon gives up, with a pause of a second between.
+pub(crate) const ATTEMPTS: u64 = 6;
+
+/// How long a master's round takes at least, in seconds.
+const MASTER_ROUND: u64 = 10;
+
+/// How long an idle CRM sleeps, in seconds.
+const IDLE_ROUND: u64 = 5;
+
+impl Cluster {
+    /// Begins a CRM on a node that has none.
+    pub(crate) fn create_crm(&mut self, node: usize) {
+        let mut machine = Crm::new(self.nodes[node].id);
+        let mut out = Outbox::default();
+        machine.begin(&mut out);
+        self.nodes[node].crm = Some(CrmProcess {
+            machine,
+            watchdog: None,
+            disarmed: false,
+            stopping: false,
+        });
+        self.say_crm_events(node, &mut out);
+    }
+
+    pub(crate) fn shut_crm_down(&mut self, node: usize) {
+        let Some(mut process) = self.nodes[node].crm.take() else {
+            return;
+        };
+        let mut out = Outbox::default();
+        let now = instant(self.nodes[node].crm_env.clock);
+        process
+            .machine
+            .step(&self.config, now, Input::Shutdown, &mut out);
+        self.nodes[node].crm = Some(process);
+        self.say_crm_events(node, &mut out);
+    }
+
+    fn say_crm_events(&mut self, node: usize, out: &mut Outbox) {
+        for event in out.events.drain(..) {
+            let mut text = String::new();
+            if let Event::Manager(manager::event::Event::Measured) = event {
+                self.say_overcommitted();
+                continue;
+            }
+            let written = event.write(&mut text, &self.names);
+            assert!(written.is_ok(), "a string takes everything");
+            self.say(node, Daemon::Crm, event.level(), &text);
+        }
+    }
+
+    /// One round of a node's CRM.
+    pub(crate) fn crm_round(&mut self, node: usize) -> Result<Turn, Fatal> {
+        let Some(mut process) = self.nodes[node].crm.take() else {
+            return Ok(Turn::GoesOn);
+        };
+        let ended = self.crm_steps(node, &mut process);
+        if process.machine.state() != CrmState::Master {
+            process.watchdog = None;
+        }
+        match process.machine.state() {
+            CrmState::Master => self.nodes[node].crm_env.sleep_until(MASTER_ROUND),
+            CrmState::WaitForQuorum => self.nodes[node].crm_env.sleep_until(IDLE_ROUND),
+            CrmState::Startup | CrmState::Slave | CrmState::LostManagerLock => {}
+        }
+        self.nodes[node].crm = Some(process);
+        ended
+    }
+
+    fn crm_steps(&mut self, node: usize, process: &mut CrmProcess) -> Result<Turn, Fatal> {
+        let now = instant(self.nodes[node].crm_env.clock);
+        let mut out = Outbox::default();
+        let mut effects = VecDeque::new();
+        let snapshot = self.snapshot(node);
+        let input = Input::Round {
+            quorate: self.is_online(&self.nodes[node]),
+            updated: !self.nodes[node].update_fails,
+            view: self.store(node).map(|()| snapshot.view(self)),
+        };
+        process.machine.step(&self.config, now, input, &mut out);
+        let mut turn = Turn::GoesOn;
+        loop {
+            self.say_crm_events(node, &mut out);
+            effects.extend(out.effects.drain(..));
+            let Some(effect) = effects.pop_front() else {
+                return Ok(turn);
+            };
+            match effect {
+                Effect::Lock(LockRequest::Hold) => {
+                    let answer = self.hold_manager_lock(node, process)?;
+                    let input = Input::Lock(answer);
+                    process.machine.step(&self.config, now, input, &mut out);
+                }
+                Effect::Lock(LockRequest::Release) => {
+                    let answer = self.release_manager_lock(node, process);
+                    let input = Input::Lock(answer);
+                    process.machine.step(&self.config, now, input, &mut out);
+                }
+                Effect::Read => self.manage(node, process, &mut out),
+                Effect::Commit => {
+                    if let Some(manager) = process.machine.manager() {
+                        self.status.clone_from(manager.status());
+                    }
+                    self.follow_disarm(node, process);
+                }
+                Effect::Exit => turn = Turn::Ended,
+            }
+        }
+    }
+
+    fn manage(&mut self, node: usize, process: &mut CrmProcess, out: &mut Outbox) {
+        let now = instant(self.nodes[node].crm_env.clock);
+        let snapshot = self.snapshot(node);
+        let view = self.store(node).map(|()| snapshot.view(self));
+        process
+            .machine
+            .step(&self.config, now, Input::Manage(view), out);
+        let abandoned = |event: &Event| matches!(event, Event::Unexpected(_));
+        if out.events.iter().any(abandoned) {
+            return;
+        }
+        self.carry_out(node, out);
+        let halted = |event: &Event| matches!(event, Event::Halted(_));
+        if out.effects.is_empty() && !out.events.iter().any(halted) {
+            self.say_crm_events(node, out);
+            self.follow_disarm(node, process);
+        }
+    }
+
+    /// Writes what a round changes beside the status. The reference does so while it decides, so
+    /// it is done even if the round was given up in its middle.
+    fn carry_out(&mut self, node: usize, out: &Outbox) {
+        let changes = &out.decisions.changes;
+        if changes.commands_taken {
+            self.queue.clear();
+        }
+        for service in &changes.unlocked {
+            if let Some(guest) = self.guests.configured.get_mut(service) {
+                guest.lock = None;
+            }
+        }
+        for (service, _, to) in &changes.stolen {
+            if let Some(guest) = self.guests.configured.get_mut(service) {
+                guest.node = *to;
+            }
+        }
+        for service in &changes.stopped {
+            if let Some(guest) = self.guests.configured.get_mut(service) {
+                guest.requested = Requested::Stopped;
+            }
+        }
+        let (holder, now) = (self.nodes[node].id, self.nodes[node].crm_env.clock);
+        for lock in &changes.locks {
+            self.locks.hold(Name::Agent(*lock), holder, now);
+        }
+        if let Some(migrated) = &changes.migrated_groups {
+            self.rules = migrated.rules.clone();
+            self.groups = Groups::default();
+            self.digest += 1;
+            for (service, failback) in &migrated.services {
+                if let Some(guest) = self.guests.configured.get_mut(service) {
+                    guest.group = None;
+                    guest.failback = *failback;
+                }
+            }
+        }
+    }
+
+    /// A disarmed master goes without a watchdog. That is the schedule's: our own CRM has none.
+    fn follow_disarm(&mut self, node: usize, process: &mut CrmProcess) {
+        let disarmed = process
+            .machine
+            .manager()
+            .is_some_and(|manager| manager.is_disarmed());
+        if disarmed && !process.disarmed {
+            let text = "HA stack fully disarmed, releasing CRM watchdog";
+            self.say(node, Daemon::Crm, Level::Info, &text);
+            process.watchdog = None;
+            process.disarmed = true;
+        } else if !disarmed && process.disarmed {
+            self.say(node, Daemon::Crm, Level::Info, &"re-arming HA stack");
+            process.disarmed = false;
+        }
+    }
+
+    /// Takes or renews the manager lock, and opens or feeds the watchdog with it.
+    fn hold_manager_lock(
+        &mut self,
+        node: usize,
+        process: &mut CrmProcess,
+    ) -> Result<LockAnswer, Fatal> {
+        let now = self.nodes[node].crm_env.clock;
+        let answer = match self.is_online(&self.nodes[node]) {
+            true => self.locks.hold(Name::Manager, self.nodes[node].id, now),
+            false => Answer::Refused,
+        };
+        if answer == Answer::Refused {
+            self.nodes[node].crm_env.delay += ATTEMPTS + (ATTEMPTS - 1);
+            return Ok(LockAnswer::Refused);
+        }
+        self.nodes[node].crm_env.delay += 1;
+        if answer == Answer::Taken {
+            let text = "got lock 'ha_manager_lock'";
+            self.say(node, Daemon::Crm, Level::Info, &text);
+        }
+        if let Some(fed) = process.watchdog {
+            if self.clock.saturating_sub(fed) > WATCHDOG {
+                return Err(Fatal::new("watchdog expired"));
+            }
+            process.watchdog = Some(self.clock);
+        } else if !process.disarmed {
+            let disarm = self.status.disarm.as_ref();
+            if self.store(node).is_ok() && disarm.is_some_and(|disarm| disarm.complete) {
+                let text = "taking over as disarmed master, skipping watchdog";
+                self.say(node, Daemon::Crm, Level::Info, &text);
+                process.disarmed = true;
+            } else {
+                process.watchdog = Some(self.clock);
+            }
+        }
+        Ok(LockAnswer::Granted)
+    }
+
+    fn release_manager_lock(&mut self, node: usize, process: &mut CrmProcess) -> LockAnswer {
+        process.watchdog = None;
+        let (id, now) = (self.nodes[node].id, self.nodes[node].crm_env.clock);
+        let released =
+            self.is_online(&self.nodes[node]) && self.locks.release(Name::Manager, id, now);
+        match released {
+            true => LockAnswer::Granted,
+            false => LockAnswer::Refused,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What is decided otherwise in some profile: counts, delays, and what only `pve` does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Span;
+
+/// Counts and delays of decisions that keep every property, whatever their values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// For how many rounds a CRM keeps its lock with nothing to manage.
+    pub crm_idle_rounds: u32,
+    /// For how many rounds an LRM keeps its lock with nothing configured on its node.
+    pub lrm_idle_rounds: u32,
+    /// After how long a node that left the cluster is forgotten.
+    pub forget_node: Span,
+    /// How many workers an LRM has at a time; none: as many as there is work.
+    pub workers_max: Option<usize>,
+    /// What the reference does and our rules forbid.
+    pub compat: Compat,
+}
+
+/// What the reference does and our rules forbid, by name: true in profile `pve` alone.
+/// `model/DEVIATIONS.md` has, for each, the log that needs it and the property that it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compat {
+    /// A change of a service's state drops a command that was accepted for it.
+    pub change_drops_request: bool,
+    /// A dead node's lock is taken and relied on in one write.
+    pub fence_while_taking: bool,
+    /// A service of a node in maintenance that is off is fenced and moved at once.
+    pub fence_and_move: bool,
+    /// A recovery that can't be carried out ends the round, and so every later one.
+    pub failed_recovery_blocks: bool,
+    /// An LRM in maintenance that can't read the manager's status ends.
+    pub unreadable_status_ends_lrm: bool,
+    /// An LRM with nothing to run that can't read the configuration ends.
+    pub unreadable_config_ends_lrm: bool,
+}
+
+impl Compat {
+    /// Our own rules.
+    pub const NONE: Self = Self {
+        change_drops_request: false,
+        fence_while_taking: false,
+        fence_and_move: false,
+        failed_recovery_blocks: false,
+        unreadable_status_ends_lrm: false,
+        unreadable_config_ends_lrm: false,
+    };
+
+    /// The reference's.
+    pub const PVE: Self = Self {
+        change_drops_request: true,
+        fence_while_taking: true,
+        fence_and_move: true,
+        failed_recovery_blocks: true,
+        unreadable_status_ends_lrm: true,
+        unreadable_config_ends_lrm: true,
+    };
+}
+
+impl Policy {
+    /// Our own profiles'.
+    pub const OWN: Self = Self {
+        crm_idle_rounds: 90,
+        lrm_idle_rounds: 60,
+        forget_node: Span(3_600_000),
+        workers_max: Some(4),
+        compat: Compat::NONE,
+    };
+
+    /// The reference's. Its tester carries every command out in place.
+    pub const PVE: Self = Self {
+        workers_max: None,
+        compat: Compat::PVE,
+        ..Self::OWN
+    };
+}
