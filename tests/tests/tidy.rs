@@ -10,9 +10,12 @@ use std::process::Command;
 
 use lockstep_model::config::{Config, Policy, Timing};
 use lockstep_model::contender::Contender;
+use lockstep_model::crm::Crm;
 use lockstep_model::id::Ranks;
 use lockstep_model::lock::Client;
 use lockstep_model::lrm::Lrm;
+use lockstep_model::lrm::rounds::RoundLrm;
+use lockstep_model::manager::Manager;
 use lockstep_model::mutation::NoMutation;
 use lockstep_model::watchdog::Multiplexer;
 use serde_json::Value;
@@ -390,7 +393,10 @@ fn licences_are_compatible() {
 #[test]
 fn production_carries_no_mutants() {
     assert_eq!(size_of::<NoMutation>(), 0);
-    assert_eq!(size_of::<Config>(), size_of::<(Timing, Policy, Ranks, Ranks)>());
+    assert_eq!(
+        size_of::<Config>(),
+        size_of::<(Timing, Policy, Ranks, Ranks)>()
+    );
     let machines = [
         type_name::<Lrm>(),
         type_name::<Multiplexer>(),
