@@ -18,6 +18,7 @@ use crate::case::Datacenter;
 use crate::guests::Guests;
 use crate::locks::Locks;
 use crate::log::{Daemon, Log, Source};
+use crate::watch::Watch;
 
 /// What ends a simulation with an error; the text says what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,7 @@ pub(crate) struct Cluster {
     pub(crate) datacenter: Datacenter,
     /// Whether some LRM has written its status: until then each round of one begins with that.
     pub(crate) first_written: bool,
+    pub(crate) watch: Watch,
 }
 
 /// A node: its hardware and its daemons.

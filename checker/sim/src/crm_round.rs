@@ -116,12 +116,8 @@ impl Cluster {
                     process.machine.step(&self.config, now, input, &mut out);
                 }
                 Effect::Read => self.manage(node, process, &mut out),
-                Effect::Commit => {
-                    if let Some(manager) = process.machine.manager() {
-                        self.status.clone_from(manager.status());
-                    }
-                    self.follow_disarm(node, process);
-                }
+                // Carried out with the read that it rests on.
+                Effect::Commit => {}
                 Effect::Exit => turn = Turn::Ended,
             }
         }
@@ -140,8 +136,17 @@ impl Cluster {
         }
         self.carry_out(node, out);
         let halted = |event: &Event| matches!(event, Event::Halted(_));
-        if out.effects.is_empty() && !out.events.iter().any(halted) {
-            self.say_crm_events(node, out);
+        let halted = out.events.iter().any(halted);
+        let commits = out.effects.contains(&Effect::Commit);
+        out.effects.clear();
+        let decided: Vec<manager::event::Event> =
+            out.events.iter().filter_map(decision).cloned().collect();
+        self.say_crm_events(node, out);
+        if let (true, Some(manager)) = (commits, process.machine.manager()) {
+            let before = std::mem::replace(&mut self.status, manager.status().clone());
+            self.watch_round(&before, &decided);
+        }
+        if !halted {
             self.follow_disarm(node, process);
         }
     }
@@ -171,6 +176,7 @@ impl Cluster {
         let (holder, now) = (self.nodes[node].id, self.nodes[node].crm_env.clock);
         for lock in &changes.locks {
             self.locks.hold(Name::Agent(*lock), holder, now);
+            self.watch_taken(*lock);
         }
         if let Some(migrated) = &changes.migrated_groups {
             self.rules = migrated.rules.clone();
@@ -249,5 +255,20 @@ impl Cluster {
             true => LockAnswer::Granted,
             false => LockAnswer::Refused,
         }
+    }
+}
+
+fn decision(event: &Event) -> Option<&manager::event::Event> {
+    match event {
+        Event::Manager(event) => Some(event),
+        Event::State(..)
+        | Event::ShutdownRequested
+        | Event::StatusUnreadable(_)
+        | Event::RoundSkipped
+        | Event::GoingIdle(_)
+        | Event::Releasing
+        | Event::ReleaseFailed
+        | Event::Unexpected(_)
+        | Event::Halted(_) => None,
     }
 }

@@ -19,9 +19,11 @@ mod lrm_round;
 mod power;
 mod schedule;
 mod view;
+pub mod watch;
 
 use case::Case;
 use log::Log;
+use watch::Report;
 
 /// How a simulation ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Run {
     pub log: Log,
     /// How it ended.
     pub ended: Ended,
+    /// The properties that didn't hold on the way.
+    pub reports: Vec<Report>,
 }
 
 /// Runs a case to its end under profile `pve`.

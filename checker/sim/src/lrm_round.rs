@@ -161,7 +161,11 @@ impl Cluster {
                     None
                 }
                 Effect::Run(command) => {
+                    let ran = self.nodes[node].running.contains(&command.service);
                     let end = self.run_agent(node, &command);
+                    if ran != self.nodes[node].running.contains(&command.service) {
+                        self.watch_touched(command.service);
+                    }
                     Some(Input::Done(command.service, end))
                 }
                 Effect::Publish { at_shutdown } => self.publish(node, process, at_shutdown),

@@ -14,6 +14,7 @@ use crate::crm_round::Turn;
 use crate::guests::{self, Guests};
 use crate::locks::Locks;
 use crate::log::{Daemon, Log};
+use crate::watch::Watch;
 use crate::{Ended, Run};
 
 /// How long a loop takes at least, in seconds.
@@ -70,6 +71,7 @@ impl Simulation {
                 return Run {
                     log,
                     ended: Ended::Error(error),
+                    reports: Vec::new(),
                 };
             }
         };
@@ -88,6 +90,7 @@ impl Simulation {
         Run {
             log: cluster.log,
             ended,
+            reports: cluster.watch.reports,
         }
     }
 }
@@ -134,6 +137,7 @@ fn run_daemons(cluster: &mut Cluster, counters: &Counters) -> Result<(), Fatal> 
     for node in 0..cluster.nodes.len() {
         for daemon in [Daemon::Crm, Daemon::Lrm] {
             turn(cluster, counters, node, daemon)?;
+            cluster.watch_instances();
         }
         cluster.check_watchdogs();
     }
@@ -254,6 +258,7 @@ fn build(case: &Case) -> Result<Cluster, Fatal> {
         locks: Locks::default(),
         datacenter: case.datacenter.clone(),
         first_written: false,
+        watch: Watch::default(),
     })
 }
 

@@ -4,6 +4,8 @@ use lockstep_model::id::ServiceId;
 use lockstep_model::record::Wanted;
 use serde::{Deserialize, Serialize};
 
+use crate::setup::Fault;
+
 /// A process of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Proc {
@@ -320,6 +322,66 @@ impl Action {
         "tick-drifting",
         "open-fails",
     ];
+
+    /// The kind of fault that this is, if it is one that draws on the budget.
+    #[must_use]
+    pub const fn fault(&self) -> Option<Fault> {
+        let fault = match self {
+            Self::TickDrifting { .. } => Fault::Drift,
+            Self::ExecuteDelayed { .. } => Fault::Delay,
+            Self::WorkFails { .. } => Fault::AgentFails,
+            Self::WorkHangs { .. } => Fault::AgentHangs,
+            Self::PingEnters { .. } => Fault::SlowPing,
+            Self::OpenFails { .. } => Fault::DeviceFails,
+            Self::PauseAll { .. } => Fault::PauseAll,
+            Self::PowerOff { .. } => Fault::Power,
+            Self::Isolate { .. } => Fault::Isolate,
+            Self::Outage => Fault::Outage,
+            Self::HostStops { .. } => Fault::HostStop,
+            Self::ServiceEnds { .. } => Fault::ServiceEnds,
+            Self::Rollback => Fault::Rollback,
+            Self::HandEdit { .. } => Fault::HandEdit,
+            Self::Pause { proc, .. } => match proc {
+                Proc::Lrm(_) => Fault::PauseLrm,
+                Proc::Mux => Fault::PauseMux,
+                Proc::Contender => Fault::PauseContender,
+            },
+            Self::Crash { proc, .. } => match proc {
+                Proc::Lrm(_) => Fault::CrashLrm,
+                Proc::Mux => Fault::CrashMux,
+                Proc::Contender => Fault::CrashContender,
+            },
+            Self::Execute { .. }
+            | Self::Deliver { .. }
+            | Self::Watch { .. }
+            | Self::Wake { .. }
+            | Self::Work { .. }
+            | Self::Apply { .. }
+            | Self::Answer { .. }
+            | Self::Reset { .. }
+            | Self::KillTimer { .. }
+            | Self::PingLands { .. }
+            | Self::Tick
+            | Self::Resume { .. }
+            | Self::Heal { .. }
+            | Self::OutageEnds
+            | Self::HostGoesOn { .. }
+            | Self::PowerOn { .. }
+            | Self::StartLrm { .. }
+            | Self::StartMux { .. }
+            | Self::StartContender { .. }
+            | Self::Contend { .. }
+            | Self::LetGo { .. }
+            | Self::Move { .. }
+            | Self::Want { .. }
+            | Self::RestartLrm { .. }
+            | Self::StopLrm { .. }
+            | Self::Reconfigure
+            | Self::TerminateMux { .. }
+            | Self::SecondLrm { .. } => return None,
+        };
+        Some(fault)
+    }
 
     /// The kind: its place in [`Self::KINDS`].
     #[must_use]

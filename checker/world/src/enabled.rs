@@ -98,14 +98,14 @@ impl World {
                 effect,
             });
             let may_fail = self.faults_left > 0 && setup.fault_hosts.contains(&index);
-            if may_fail && setup.allows(Fault::Delay) && host.is_request(proc, effect) {
+            if may_fail && self.allows(setup, Fault::Delay) && host.is_request(proc, effect) {
                 actions.push(Action::ExecuteDelayed {
                     host: index,
                     proc,
                     effect,
                 });
             }
-            if may_fail && setup.allows(Fault::DeviceFails) && host.opens(proc, effect) {
+            if may_fail && self.allows(setup, Fault::DeviceFails) && host.opens(proc, effect) {
                 for longer in [false, true] {
                     actions.push(Action::OpenFails {
                         host: index,
@@ -114,7 +114,7 @@ impl World {
                     });
                 }
             }
-            if may_fail && setup.allows(Fault::SlowPing) && host.is_ping(proc, effect) {
+            if may_fail && self.allows(setup, Fault::SlowPing) && host.is_ping(proc, effect) {
                 actions.push(Action::PingEnters {
                     host: index,
                     effect,
@@ -307,13 +307,13 @@ impl World {
         {
             return;
         }
-        if setup.allows(Fault::Power) {
+        if self.allows(setup, Fault::Power) {
             actions.push(Action::PowerOff { host: index });
         }
-        if setup.allows(Fault::Isolate) && !host.isolated {
+        if self.allows(setup, Fault::Isolate) && !host.isolated {
             actions.push(Action::Isolate { host: index });
         }
-        if setup.allows(Fault::HostStop) && host.stop_left > 0 {
+        if self.allows(setup, Fault::HostStop) && host.stop_left > 0 {
             actions.push(Action::HostStops { host: index });
         }
         for proc in host.processes() {
@@ -326,31 +326,32 @@ impl World {
             // that it doesn't learn of another configuration.
             let lazy = setup.reduce && proc == Proc::Mux && !self.may_reconfigure(setup);
             let idle = lazy && !self.could_act(setup, index, proc);
-            if setup.allows(pause) && !host.is_paused(proc) && !idle {
+            if self.allows(setup, pause) && !host.is_paused(proc) && !idle {
                 actions.push(Action::Pause { host: index, proc });
             }
-            if setup.allows(crash) {
+            if self.allows(setup, crash) {
                 actions.push(Action::Crash { host: index, proc });
             }
         }
-        if setup.allows(Fault::PauseAll) && host.processes().any(|proc| !host.is_paused(proc)) {
+        if self.allows(setup, Fault::PauseAll) && host.processes().any(|proc| !host.is_paused(proc))
+        {
             actions.push(Action::PauseAll { host: index });
         }
         for (worker, job) in host.workers.iter().enumerate() {
-            if setup.allows(Fault::AgentFails) {
+            if self.allows(setup, Fault::AgentFails) {
                 actions.push(Action::WorkFails {
                     host: index,
                     worker,
                 });
             }
-            if setup.allows(Fault::AgentHangs) && !job.hung {
+            if self.allows(setup, Fault::AgentHangs) && !job.hung {
                 actions.push(Action::WorkHangs {
                     host: index,
                     worker,
                 });
             }
         }
-        if setup.allows(Fault::ServiceEnds) {
+        if self.allows(setup, Fault::ServiceEnds) {
             for (number, instance) in (0..).zip(&host.instances) {
                 if *instance != Instance::Absent {
                     let service = ServiceId(number);
@@ -367,13 +368,13 @@ impl World {
         if self.faults_left == 0 {
             return;
         }
-        if setup.allows(Fault::Outage) && !self.store.down {
+        if self.allows(setup, Fault::Outage) && !self.store.down {
             actions.push(Action::Outage);
         }
-        if setup.allows(Fault::Rollback) && self.store.before.is_some() {
+        if self.allows(setup, Fault::Rollback) && self.store.before.is_some() {
             actions.push(Action::Rollback);
         }
-        if setup.allows(Fault::HandEdit) {
+        if self.allows(setup, Fault::HandEdit) {
             for service in setup.service_ids() {
                 let location = self.store.service(service).map(|service| service.location);
                 for (to, host) in setup.hosts.iter().enumerate() {
@@ -387,7 +388,7 @@ impl World {
 
     fn add_time(&self, setup: &Setup, actions: &mut Vec<Action>) {
         actions.push(Action::Tick);
-        if self.faults_left == 0 || !setup.allows(Fault::Drift) {
+        if self.faults_left == 0 || !self.allows(setup, Fault::Drift) {
             return;
         }
         for (index, host) in self.hosts.iter().enumerate() {

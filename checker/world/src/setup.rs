@@ -25,6 +25,8 @@ pub struct Setup {
     pub faults: Vec<Fault>,
     /// How many of them, in all.
     pub fault_budget: u8,
+    /// Whether each kind happens at most once.
+    pub each_fault_once: bool,
     /// On which hosts.
     pub fault_hosts: Vec<usize>,
     /// What people may do.
@@ -146,6 +148,12 @@ pub enum Fault {
     HandEdit,
 }
 
+impl Fault {
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+}
+
 /// What people do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Admin {
@@ -260,6 +268,7 @@ impl Setup {
             }],
             faults: Vec::new(),
             fault_budget: 0,
+            each_fault_once: false,
             fault_hosts: vec![0, 1],
             admin: Vec::new(),
             admin_budget: 0,

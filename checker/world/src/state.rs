@@ -22,6 +22,8 @@ pub struct World {
     pub store: Store,
     /// How many faults may still happen.
     pub faults_left: u8,
+    /// Which kinds can't happen any more, a bit for each.
+    pub faults_spent: u32,
     /// How often people may still act.
     pub admin_left: u8,
     /// Whether the second configuration is in force.
@@ -313,6 +315,7 @@ impl World {
                 before: None,
             },
             faults_left: setup.fault_budget,
+            faults_spent: 0,
             admin_left: setup.admin_budget,
             reconfigured: false,
         };

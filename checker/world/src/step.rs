@@ -7,7 +7,7 @@ use lockstep_model::event::Event;
 use lockstep_model::lrm::Leave;
 
 use crate::action::{Action, Proc};
-use crate::setup::Setup;
+use crate::setup::{Fault, Setup};
 use crate::state::World;
 
 impl World {
@@ -60,7 +60,7 @@ impl World {
             }
             Action::Tick => self.tick(setup, None),
             Action::TickDrifting { host, fast } => {
-                self.faults_left = self.faults_left.saturating_sub(1);
+                self.spend(setup, action);
                 self.tick(setup, Some((host, fast)));
             }
             Action::Resume { host, proc } => self.set_paused(host, proc, false),
@@ -104,11 +104,26 @@ impl World {
             | Action::ServiceEnds { .. }
             | Action::Rollback
             | Action::HandEdit { .. } => {
-                self.faults_left = self.faults_left.saturating_sub(1);
+                self.spend(setup, action);
                 return self.fail(setup, action);
             }
         }
         Vec::new()
+    }
+
+    /// A fault draws on the budget.
+    fn spend(&mut self, setup: &Setup, action: &Action) {
+        self.faults_left = self.faults_left.saturating_sub(1);
+        if setup.each_fault_once
+            && let Some(fault) = action.fault()
+        {
+            self.faults_spent |= fault.bit();
+        }
+    }
+
+    /// Whether this kind of fault may happen now, as far as its kind goes.
+    pub(crate) fn allows(&self, setup: &Setup, fault: Fault) -> bool {
+        setup.allows(fault) && self.faults_spent & fault.bit() == 0
     }
 
     #[expect(
