@@ -7,7 +7,7 @@ use lockstep_model::event::Level;
 use lockstep_model::format::groups::Groups;
 use lockstep_model::manager::{self, status::Requested};
 
-use crate::cluster::{Cluster, CrmProcess, Fatal, WATCHDOG, instant};
+use crate::cluster::{Cluster, CrmProcess, Fatal, instant};
 use crate::locks::{Answer, Name};
 use crate::log::Daemon;
 
@@ -74,8 +74,11 @@ impl Cluster {
             return Ok(Turn::GoesOn);
         };
         let ended = self.crm_steps(node, &mut process);
-        if process.machine.state() != CrmState::Master {
-            process.watchdog = None;
+        if process.machine.state() != CrmState::Master
+            && let Some(fed) = process.watchdog.take()
+            && self.is_expired(fed)
+        {
+            return Err(Fatal::new("watchdog expired"));
         }
         match process.machine.state() {
             CrmState::Master => self.nodes[node].crm_env.sleep_until(MASTER_ROUND),
@@ -138,10 +141,12 @@ impl Cluster {
         if out.events.iter().any(abandoned) {
             return;
         }
-        self.carry_out(node, out);
         let halted = |event: &Event| matches!(event, Event::Halted(_));
-        if out.effects.is_empty() && !out.events.iter().any(halted) {
-            self.say_crm_events(node, out);
+        let is_halted = out.events.iter().any(halted);
+        // What was measured is said before anything of it changes.
+        self.say_crm_events(node, out);
+        self.carry_out(node, out);
+        if out.effects.is_empty() && !is_halted {
             self.follow_disarm(node, process);
         }
     }
@@ -223,7 +228,7 @@ impl Cluster {
             self.say(node, Daemon::Crm, Level::Info, &text);
         }
         if let Some(fed) = process.watchdog {
-            if self.clock.saturating_sub(fed) > WATCHDOG {
+            if self.is_expired(fed) {
                 return Err(Fatal::new("watchdog expired"));
             }
             process.watchdog = Some(self.clock);

@@ -212,11 +212,13 @@ fn execute(cluster: &mut Cluster, list: &[String], counters: &mut Counters) -> R
             }
             ["skip-round", "crm", rounds @ ..] if rounds.len() <= 1 => {
                 cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                counters.skip_crm += number(rounds.first().unwrap_or(&"1"))?;
+                let rounds = number(rounds.first().unwrap_or(&"1"))?;
+                counters.skip_crm = counters.skip_crm.saturating_add(rounds);
             }
             ["skip-round", "lrm", rounds @ ..] if rounds.len() <= 1 => {
                 cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                counters.skip_lrm += number(rounds.first().unwrap_or(&"1"))?;
+                let rounds = number(rounds.first().unwrap_or(&"1"))?;
+                counters.skip_lrm = counters.skip_lrm.saturating_add(rounds);
             }
             _ => cluster.command(line)?,
         }
@@ -309,12 +311,11 @@ fn read_status(case: &Case, names: &mut Names) -> Result<Status, Fatal> {
     }
     let mut uids: Vec<&String> = Vec::new();
     for (sid, entry) in &given.service_status {
-        let uid = entry
-            .uid
-            .as_ref()
-            .map_or(0, |uid| number_of(&mut uids, uid));
+        // One without a uid has no command, and so no result (`protocol.md` 5.7).
+        let uid = entry.uid.as_ref().filter(|uid| !uid.is_empty());
+        let uid = uid.map_or(Uid::NONE, |uid| Uid(number_of(&mut uids, uid)));
         let id: ServiceId = guests::intern(names, sid)?;
-        let entry = read_entry(sid, entry, Uid(uid), names)?;
+        let entry = read_entry(sid, entry, uid, names)?;
         status.services.insert(id, entry);
     }
     status.last_uid = uids.len() as u64;
