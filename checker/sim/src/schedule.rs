@@ -65,8 +65,7 @@ impl Simulation {
                 let mut log = Log::default();
                 let source = crate::log::Source::Simulator("hardware");
                 log.line(Level::Info, 0, source, &"starting simulation");
-                let text = format!("exit simulation - {error} ");
-                log.line(Level::Error, 0, source, &text);
+                log.line(Level::Error, 0, source, &last_words(&error));
                 return Run {
                     log,
                     ended: Ended::Error(error),
@@ -80,8 +79,7 @@ impl Simulation {
                 Ended::Regular
             }
             Err(Fatal(error)) => {
-                let text = format!("exit simulation - {error} ");
-                cluster.note("hardware", Level::Error, &text);
+                cluster.note("hardware", Level::Error, &last_words(&error));
                 Ended::Error(error.trim_end().to_owned())
             }
         };
@@ -90,6 +88,13 @@ impl Simulation {
             ended,
         }
     }
+}
+
+/// What an error is logged with: it ends its line, and a blank follows (`simulator.md` 14). Where in
+/// the reference's source it was raised isn't said.
+fn last_words(error: &str) -> String {
+    let error = error.strip_suffix('\n').unwrap_or(error);
+    format!("exit simulation - {error}\n ")
 }
 
 fn main_loop(cluster: &mut Cluster, lists: Vec<Vec<String>>) -> Result<(), Fatal> {
