@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::event::Level;
 use crate::id::NodeId;
+use crate::manager::event::Event as Said;
 use crate::manager::status::{NodeState, Status};
 use crate::manager::{Decisions, Halt, Manager, View};
 use crate::mutation::Mutation;
@@ -55,6 +56,8 @@ struct Asked {
     updated: bool,
     /// Whether nothing is managed, if that could be read.
     idle: Result<bool, ReadError>,
+    /// What a manager would say that began now.
+    announcement: Option<Said>,
 }
 
 /// What is asked of the manager lock.
@@ -135,7 +138,7 @@ pub enum Event {
     /// The round was given up over a service.
     Halted(Halt),
     /// A decision of the manager.
-    Manager(crate::manager::event::Event),
+    Manager(Said),
 }
 
 /// The outbox of a step. Kept between steps.
@@ -242,7 +245,15 @@ impl Crm {
                 Ok(view) => Ok(healthy(view) && is_idle(view)),
                 Err(error) => Err(error.clone()),
             };
-            self.asked = Some(Asked { updated, idle });
+            let announcement = view
+                .as_ref()
+                .ok()
+                .and_then(|view| view.settings.scheduler.announcement());
+            self.asked = Some(Asked {
+                updated,
+                idle,
+                announcement,
+            });
             out.effects.push(Effect::Lock(LockRequest::Hold));
             return;
         }
@@ -281,7 +292,6 @@ impl Crm {
         match (self.state, answer) {
             (CrmState::WaitForQuorum | CrmState::Slave, LockAnswer::Granted) => {
                 self.enter(CrmState::Master, out);
-                self.idle_rounds = 0;
             }
             (CrmState::WaitForQuorum | CrmState::Slave, LockAnswer::Refused) => {
                 self.enter(CrmState::Slave, out);
@@ -303,7 +313,7 @@ impl Crm {
             (CrmState::Startup | CrmState::LostManagerLock, _) => return,
         }
         if self.state == CrmState::Master {
-            self.work(asked.updated, out);
+            self.work(asked.updated, asked.announcement, out);
         } else {
             self.exit_if_leaving(out);
         }
@@ -333,8 +343,12 @@ impl Crm {
         true
     }
 
-    fn work(&mut self, updated: bool, out: &mut Outbox) {
+    fn work(&mut self, updated: bool, announcement: Option<Said>, out: &mut Outbox) {
         if self.leaving {
+            // One that became master only to give the lock back has a manager all the same.
+            let begins = self.manager.is_none();
+            let announcement = announcement.filter(|_| begins);
+            out.events.extend(announcement.map(Event::Manager));
             out.events.push(Event::Releasing);
             out.effects.push(Effect::Lock(LockRequest::Release));
         } else if updated {

@@ -51,8 +51,13 @@ opaque! {
     Revision(u64)
 }
 opaque! {
-    /// One command for a service, as the manager numbered it.
+    /// One command for a service, as the manager numbered it. Zero: there is none.
     Uid(u64)
+}
+
+impl Uid {
+    /// No command at all: nobody carries it out, nobody answers it.
+    pub const NONE: Self = Self(0);
 }
 
 /// A request, unique over all processes and for all time.

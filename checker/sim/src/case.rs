@@ -63,7 +63,9 @@ pub enum CaseError {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct NodeCase {
+    #[serde(default)]
     power: OnOff,
+    #[serde(default)]
     network: OnOff,
     #[serde(default, deserialize_with = "maybe_number")]
     pub(crate) maxcpu: Option<f64>,
@@ -73,10 +75,11 @@ pub(crate) struct NodeCase {
     pub(crate) version: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum OnOff {
     On,
+    #[default]
     Off,
 }
 
@@ -157,7 +160,9 @@ pub(crate) struct EntryCase {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct DisarmCase {
+    #[serde(default)]
     pub(crate) mode: String,
+    #[serde(default)]
     pub(crate) state: String,
 }
 
@@ -384,7 +389,12 @@ fn json<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>, 
     let Some(text) = text(directory, name)? else {
         return Ok(None);
     };
-    match serde_json::from_str(&text) {
+    // An empty file reads as an empty object (`protocol.md` 2).
+    let text = match text.trim() {
+        "" => "{}",
+        text => text,
+    };
+    match serde_json::from_str(text) {
         Ok(value) => Ok(Some(value)),
         Err(error) => Err(CaseError::Malformed {
             path: directory.join(name),

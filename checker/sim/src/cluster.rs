@@ -31,7 +31,7 @@ impl Fatal {
 }
 
 /// After how many seconds without being fed a watchdog resets its node: when it is longer ago.
-pub(crate) const WATCHDOG: u64 = 60;
+const WATCHDOG: u64 = 60;
 
 /// Everything but the schedule's own counters.
 #[derive(Debug)]
@@ -144,6 +144,11 @@ impl Cluster {
     /// Whether the node is in the part that has a majority.
     pub(crate) fn is_online(&self, node: &Node) -> bool {
         node.is_connected() && self.is_quorate()
+    }
+
+    /// Whether a watchdog that was fed then resets its node now.
+    pub(crate) fn is_expired(&self, fed: u64) -> bool {
+        self.clock.saturating_sub(fed) > WATCHDOG
     }
 
     pub(crate) fn node_index(&self, id: NodeId) -> Option<usize> {

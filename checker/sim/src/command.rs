@@ -1,6 +1,7 @@
 //! The commands of a case's list (`simulator.md` 6).
 
 use lockstep_model::event::Level;
+use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::lrm::rounds::Reason;
 use lockstep_model::manager::status::{DisarmMode, Requested};
 
@@ -149,6 +150,11 @@ impl Cluster {
         }
     }
 
+    fn configured(&self, sid: &str) -> Option<ServiceId> {
+        let id = self.names.find_service(sid)?;
+        self.guests.configured.contains_key(&id).then_some(id)
+    }
+
     fn guest(&mut self, sid: &str) -> Option<&mut Guest> {
         let id = self.names.find_service(sid)?;
         self.guests.configured.get_mut(&id)
@@ -174,19 +180,27 @@ impl Cluster {
         };
         let runs = !matches!(more.get(1).copied().unwrap_or("0"), "0" | "");
         let kind = Kind::of(sid).ok_or_else(|| unknown("expected vm:, ct: or fa: and digits"))?;
-        let index = self
-            .named(node)
-            .ok_or_else(|| unknown(&format!("no such node '{node}'")))?;
         let id = guests::intern(&mut self.names, sid)?;
         self.config.services = self.names.service_ranks();
-        let guest = Guest::new(kind, self.nodes[index].id, requested);
+        let place = self.place(node)?;
+        let guest = Guest::new(kind, place, requested);
         self.guests.configured.insert(id, guest);
-        if runs {
-            self.nodes[index].running.insert(id);
-        } else {
-            self.nodes[index].running.remove(&id);
+        // On a node that there isn't nobody looks at what runs.
+        if let Some(index) = self.node_index(place) {
+            if runs {
+                self.nodes[index].running.insert(id);
+            } else {
+                self.nodes[index].running.remove(&id);
+            }
         }
         Ok(())
+    }
+
+    /// The node of this name. A configuration may name one that there isn't.
+    fn place(&mut self, name: &str) -> Result<NodeId, Fatal> {
+        let place = self.names.intern_node(name);
+        self.config.nodes = self.names.node_ranks();
+        place.ok_or_else(|| Fatal::new("too many nodes"))
     }
 
     fn delete_service(&mut self, sid: &str) -> Result<(), Fatal> {
@@ -203,7 +217,7 @@ impl Cluster {
 
     fn set_static_stats(&mut self, sid: &str, pairs: &[&str]) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
-        let id = self.names.find_service(sid).ok_or_else(no_such)?;
+        let id = self.configured(sid).ok_or_else(no_such)?;
         let stats = self.guests.static_stats.entry(id).or_default();
         for (key, value) in numbers(pairs)? {
             match key {
@@ -217,7 +231,7 @@ impl Cluster {
 
     fn set_dynamic_stats(&mut self, sid: &str, pairs: &[&str]) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
-        let id = self.names.find_service(sid).ok_or_else(no_such)?;
+        let id = self.configured(sid).ok_or_else(no_such)?;
         let stats = self.guests.dynamic_stats.entry(id).or_default();
         for (key, value) in numbers(pairs)? {
             match key {
@@ -235,7 +249,7 @@ impl Cluster {
             .disarm
             .as_ref()
             .is_some_and(|disarm| disarm.mode == DisarmMode::Ignore);
-        let target = self.named(node).map(|index| self.nodes[index].id);
+        let target = self.place(node)?;
         let Some(guest) = self.guest(sid) else {
             return Err(Fatal::new(format!(
                 "sim_hardware_cmd: service '{sid}' not configured\n"
@@ -247,8 +261,7 @@ impl Cluster {
                  disarm-ha ignore mode\n",
             ));
         }
-        let no_node = || Fatal::new(format!("sim_hardware_cmd: no such node '{node}'\n"));
-        guest.node = target.ok_or_else(no_node)?;
+        guest.node = target;
         Ok(())
     }
 }

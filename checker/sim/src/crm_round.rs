@@ -7,7 +7,7 @@ use lockstep_model::event::Level;
 use lockstep_model::format::groups::Groups;
 use lockstep_model::manager::{self, status::Requested};
 
-use crate::cluster::{Cluster, CrmProcess, Fatal, WATCHDOG, instant};
+use crate::cluster::{Cluster, CrmProcess, Fatal, instant};
 use crate::locks::{Answer, Name};
 use crate::log::Daemon;
 
@@ -74,8 +74,11 @@ impl Cluster {
             return Ok(Turn::GoesOn);
         };
         let ended = self.crm_steps(node, &mut process);
-        if process.machine.state() != CrmState::Master {
-            process.watchdog = None;
+        if process.machine.state() != CrmState::Master
+            && let Some(fed) = process.watchdog.take()
+            && self.is_expired(fed)
+        {
+            return Err(Fatal::new("watchdog expired"));
         }
         match process.machine.state() {
             CrmState::Master => self.nodes[node].crm_env.sleep_until(MASTER_ROUND),
@@ -134,14 +137,15 @@ impl Cluster {
         if out.events.iter().any(abandoned) {
             return;
         }
-        self.carry_out(node, out);
         let halted = |event: &Event| matches!(event, Event::Halted(_));
         let halted = out.events.iter().any(halted);
         let commits = out.effects.contains(&Effect::Commit);
         out.effects.clear();
         let decided: Vec<manager::event::Event> =
             out.events.iter().filter_map(decision).cloned().collect();
+        // What was measured is said before anything of it changes.
         self.say_crm_events(node, out);
+        self.carry_out(node, out);
         if let (true, Some(manager)) = (commits, process.machine.manager()) {
             let before = std::mem::replace(&mut self.status, manager.status().clone());
             self.watch_round(&before, &decided);
@@ -229,7 +233,7 @@ impl Cluster {
             self.say(node, Daemon::Crm, Level::Info, &text);
         }
         if let Some(fed) = process.watchdog {
-            if self.clock.saturating_sub(fed) > WATCHDOG {
+            if self.is_expired(fed) {
                 return Err(Fatal::new("watchdog expired"));
             }
             process.watchdog = Some(self.clock);

@@ -42,11 +42,30 @@ impl Log {
         source: Source<'_>,
         message: &dyn fmt::Display,
     ) {
+        let level = match source {
+            Source::Simulator(_) => full_name(level),
+            Source::Daemon(..) => short_name(level),
+        };
+        self.write(level, seconds, source, message);
+    }
+
+    /// A line whose level the reference spoils: it begins with a newline and a tab
+    /// (`simulator.md` 18.10).
+    pub(crate) fn spoiled_line(
+        &mut self,
+        seconds: u64,
+        source: Source<'_>,
+        message: &dyn fmt::Display,
+    ) {
+        self.write("\n\t", seconds, source, message);
+    }
+
+    fn write(&mut self, level: &str, seconds: u64, source: Source<'_>, message: &dyn fmt::Display) {
         use fmt::Write as _;
-        let (name, level) = match source {
-            Source::Simulator(name) => (name.to_owned(), full_name(level)),
-            Source::Daemon(node, Daemon::Crm) => (format!("{node}/crm"), short_name(level)),
-            Source::Daemon(node, Daemon::Lrm) => (format!("{node}/lrm"), short_name(level)),
+        let name = match source {
+            Source::Simulator(name) => name.to_owned(),
+            Source::Daemon(node, Daemon::Crm) => format!("{node}/crm"),
+            Source::Daemon(node, Daemon::Lrm) => format!("{node}/lrm"),
         };
         let message = message.to_string();
         let message = message.strip_suffix('\n').unwrap_or(&message);

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 
 use lockstep_model::crm::{LockAnswer, LockRequest};
 use lockstep_model::event::{Level, LrmState};
-use lockstep_model::lrm::rounds::{Effect, Input, Outbox, Reason, RoundLrm, ShutdownPolicy, View};
+use lockstep_model::lrm::rounds::{
+    Effect, Event, Input, Leaving, Outbox, Reason, RoundLrm, ShutdownPolicy, View,
+};
 
-use crate::cluster::{Cluster, Fatal, LrmProcess, WATCHDOG, instant};
+use crate::cluster::{Cluster, Fatal, LrmProcess, instant};
 use crate::crm_round::{ATTEMPTS, Turn};
 use crate::locks::{Answer, Name};
-use crate::log::Daemon;
+use crate::log::{Daemon, Source};
 
 /// How long a round takes at least, in seconds, in the state it ends in.
 const fn round_length(state: LrmState) -> u64 {
@@ -49,6 +51,13 @@ impl Cluster {
             let mut text = String::new();
             let written = event.write(&mut text, &self.names);
             assert!(written.is_ok(), "a string takes everything");
+            if event == Event::Leaving(Leaving::RestartInMaintenance) {
+                let seconds = self.nodes[node].lrm_env.clock;
+                let name = self.names.node(self.nodes[node].id);
+                let source = Source::Daemon(name, Daemon::Lrm);
+                self.log.spoiled_line(seconds, source, &text);
+                continue;
+            }
             self.say(node, Daemon::Lrm, event.level(), &text);
         }
     }
@@ -181,10 +190,6 @@ impl Cluster {
         }
     }
 
-    fn is_expired(&self, fed: u64) -> bool {
-        self.clock.saturating_sub(fed) > WATCHDOG
-    }
-
     fn feed(&self, process: &mut LrmProcess) -> Result<(), Fatal> {
         if process.watchdog.is_some_and(|fed| self.is_expired(fed)) {
             return Err(Fatal::new("watchdog expired"));
@@ -212,6 +217,8 @@ impl Cluster {
             });
         }
         self.nodes[node].lrm_status = process.machine.published();
+        // Any write that succeeds counts, also that at the beginning of a shutdown.
+        self.first_written = true;
         None
     }
 

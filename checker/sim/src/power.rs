@@ -3,7 +3,7 @@
 use lockstep_model::event::Level;
 use lockstep_model::lrm::rounds::Reason;
 
-use crate::cluster::{Cluster, Fatal, WATCHDOG};
+use crate::cluster::{Cluster, Fatal};
 use crate::log::Daemon;
 
 impl Cluster {
@@ -53,7 +53,7 @@ impl Cluster {
                 .into_iter()
                 .chain(lrm)
                 .chain(value.orphans.iter().copied());
-            if !fed.any(|fed| self.clock.saturating_sub(fed) > WATCHDOG) {
+            if !fed.any(|fed| self.is_expired(fed)) {
                 continue;
             }
             let name = self.names.node(value.id).to_owned();

@@ -66,8 +66,7 @@ impl Simulation {
                 let mut log = Log::default();
                 let source = crate::log::Source::Simulator("hardware");
                 log.line(Level::Info, 0, source, &"starting simulation");
-                let text = format!("exit simulation - {error} ");
-                log.line(Level::Error, 0, source, &text);
+                log.line(Level::Error, 0, source, &last_words(&error));
                 return Run {
                     log,
                     ended: Ended::Error(error),
@@ -82,8 +81,7 @@ impl Simulation {
                 Ended::Regular
             }
             Err(Fatal(error)) => {
-                let text = format!("exit simulation - {error} ");
-                cluster.note("hardware", Level::Error, &text);
+                cluster.note("hardware", Level::Error, &last_words(&error));
                 Ended::Error(error.trim_end().to_owned())
             }
         };
@@ -93,6 +91,13 @@ impl Simulation {
             reports: cluster.watch.reports,
         }
     }
+}
+
+/// What an error is logged with: it ends its line, and a blank follows (`simulator.md` 14). Where in
+/// the reference's source it was raised isn't said.
+fn last_words(error: &str) -> String {
+    let error = error.strip_suffix('\n').unwrap_or(error);
+    format!("exit simulation - {error}\n ")
 }
 
 fn main_loop(cluster: &mut Cluster, lists: Vec<Vec<String>>) -> Result<(), Fatal> {
@@ -216,11 +221,13 @@ fn execute(cluster: &mut Cluster, list: &[String], counters: &mut Counters) -> R
             }
             ["skip-round", "crm", rounds @ ..] if rounds.len() <= 1 => {
                 cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                counters.skip_crm += number(rounds.first().unwrap_or(&"1"))?;
+                let rounds = number(rounds.first().unwrap_or(&"1"))?;
+                counters.skip_crm = counters.skip_crm.saturating_add(rounds);
             }
             ["skip-round", "lrm", rounds @ ..] if rounds.len() <= 1 => {
                 cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                counters.skip_lrm += number(rounds.first().unwrap_or(&"1"))?;
+                let rounds = number(rounds.first().unwrap_or(&"1"))?;
+                counters.skip_lrm = counters.skip_lrm.saturating_add(rounds);
             }
             _ => cluster.command(line)?,
         }
@@ -314,12 +321,11 @@ fn read_status(case: &Case, names: &mut Names) -> Result<Status, Fatal> {
     }
     let mut uids: Vec<&String> = Vec::new();
     for (sid, entry) in &given.service_status {
-        let uid = entry
-            .uid
-            .as_ref()
-            .map_or(0, |uid| number_of(&mut uids, uid));
+        // One without a uid has no command, and so no result (`protocol.md` 5.7).
+        let uid = entry.uid.as_ref().filter(|uid| !uid.is_empty());
+        let uid = uid.map_or(Uid::NONE, |uid| Uid(number_of(&mut uids, uid)));
         let id: ServiceId = guests::intern(names, sid)?;
-        let entry = read_entry(sid, entry, Uid(uid), names)?;
+        let entry = read_entry(sid, entry, uid, names)?;
         status.services.insert(id, entry);
     }
     status.last_uid = uids.len() as u64;

@@ -9,11 +9,23 @@ use crate::id::{NodeId, ServiceId};
 use crate::mutation::Mutation;
 use crate::placement::state::ServiceState;
 
+/// How often a service may change its state in a round. What is left then the next round does.
+///
+/// It takes fewer. What LRMs said and which nodes are online stands still for a round, an answer
+/// and a request are used up by the change that they cause, and a node is fenced only after some
+/// time without a sign of life. So a service leaves `fence` once, for a node that has just given
+/// one, and none of `stopped`, `request_start`, `started`, a move and `freeze` leads back to an
+/// earlier one. The longest way is that of `stopped` on a node in maintenance that is off: to be
+/// started, fenced, moved, fenced again, recovered, and moved.
+const CHANGES_MAX: usize = 16;
+
 impl<M: Mutation> Round<'_, M> {
     /// Lets every service go on, and fences, until nothing changes any more. With `only`, the
     /// services named there alone.
     pub(super) fn run_passes(&mut self, only: Option<&[ServiceId]>) -> Result<(), Halt> {
-        loop {
+        let (nodes, services) = self.view.names.counts();
+        let passes_max = CHANGES_MAX * (1 + nodes + services);
+        for _ in 0..passes_max {
             let mut again = false;
             for service in self.view.names.services() {
                 let concerned = only.is_none_or(|only| only.contains(&service));
@@ -23,9 +35,10 @@ impl<M: Mutation> Round<'_, M> {
             }
             again |= self.fence_nodes(only);
             if !again {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// One service's turn. Says whether its state changed.

@@ -76,6 +76,19 @@ pub(super) fn failback(view: &View<'_>, service: ServiceId) -> bool {
 }
 
 impl<M: Mutation> Round<'_, M> {
+    /// Whether a service goes back to a better node, groups that this round migrated being gone.
+    pub(super) fn failback(&self, service: ServiceId) -> bool {
+        let migrated = self.out.changes.migrated_groups.as_ref();
+        let written = migrated.and_then(|migrated| {
+            let mut services = migrated.services.iter();
+            services.find(|(other, _)| *other == service)
+        });
+        match written {
+            Some((_, failback)) => *failback,
+            None => failback(self.view, service),
+        }
+    }
+
     fn say_groups(&mut self, event: GroupsEvent) {
         self.say(Event::Groups(event));
     }

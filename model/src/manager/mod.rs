@@ -28,6 +28,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::event::Level;
 use crate::format::groups::Groups;
 use crate::format::rules::Rules;
 use crate::id::{NodeId, ServiceId, Uid};
@@ -123,6 +124,17 @@ impl Scheduler {
             Self::Known(mode) => mode.name(),
             Self::Unknown(word) => word,
         }
+    }
+
+    /// What a manager that begins says about it: nothing of the ordinary one.
+    #[must_use]
+    pub fn announcement(&self) -> Option<Event> {
+        if *self == Self::default() {
+            return None;
+        }
+        let text = alloc::format!("using scheduler mode '{}'", self.name());
+        let level = Level::Info;
+        Some(Event::Advice { level, text })
     }
 
     /// What is used.

@@ -55,10 +55,8 @@ impl<M: Mutation> Round<'_, M> {
         }
         let scheduler = &self.view.settings.scheduler;
         self.manager.scheduler = Some(scheduler.clone());
-        if *scheduler != Scheduler::Known(Mode::Basic) {
-            let text = alloc::format!("using scheduler mode '{}'", scheduler.name());
-            let level = Level::Info;
-            self.say(Event::Advice { level, text });
+        if let Some(event) = scheduler.announcement() {
+            self.say(event);
         }
     }
 
@@ -200,9 +198,9 @@ impl<M: Mutation> Round<'_, M> {
     }
 
     pub(super) fn select(&mut self, service: ServiceId, preference: Preference) -> Option<NodeId> {
+        let failback = self.failback(service);
         let manager = &mut *self.manager;
         let entry = manager.status.services.get(service)?;
-        let failback = groups::failback(self.view, service);
         let request = Request {
             service,
             node: entry.node,

@@ -105,12 +105,12 @@ pub enum Event {
 }
 
 /// What an LRM's end means for its services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Leaving {
     /// In maintenance already, and that policy asks for it too.
     AlreadyMaintenance(Reason),
-    /// In maintenance already, whatever the policy.
-    PolicyIgnored(Reason, ShutdownPolicy),
+    /// In maintenance already, whatever the policy, which is named as the settings have it.
+    PolicyIgnored(Reason, String),
     /// They are moved away.
     Maintenance(Reason),
     /// They are stopped and frozen.
@@ -234,7 +234,7 @@ impl Event {
 }
 
 impl Leaving {
-    fn write(self, f: &mut dyn fmt::Write) -> fmt::Result {
+    fn write(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         match self {
             Self::AlreadyMaintenance(reason) => write!(
                 f,
@@ -243,9 +243,8 @@ impl Leaving {
             ),
             Self::PolicyIgnored(reason, policy) => write!(
                 f,
-                "{} LRM, ignore {} policy as manual maintenance mode is enabled",
-                reason.name(),
-                policy.name()
+                "{} LRM, ignore {policy} policy as manual maintenance mode is enabled",
+                reason.name()
             ),
             Self::Maintenance(reason) => write!(
                 f,

@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use crate::config::Config;
 use crate::crm::{LockAnswer, LockRequest, ReadError};
 use crate::event::LrmState;
-use crate::id::{NodeId, ServiceId};
+use crate::id::{NodeId, ServiceId, Uid};
 use crate::manager::status::{LrmMode, LrmStatus, Resource, Status};
 use crate::mutation::Mutation;
 use crate::placement::state::ServiceState;
@@ -463,7 +463,7 @@ impl RoundLrm {
                 entry.state,
                 ServiceState::Recovery | ServiceState::Freeze | ServiceState::RequestStart
             );
-            if entry.node != Some(self.me) || skipped {
+            if entry.node != Some(self.me) || entry.uid == Uid::NONE || skipped {
                 continue;
             }
             self.work.queue(Command {
@@ -532,32 +532,23 @@ impl RoundLrm {
         }
         self.leaving = true;
         let node_ends = matches!(reason, Reason::Reboot | Reason::Shutdown);
-        let policy = self.know_policy(node_ends, policy, out);
+        let word = match &policy {
+            Ok(policy) => String::from(policy.name()),
+            Err(unknown) => unknown.clone(),
+        };
+        if node_ends {
+            out.events.push(Event::ShutdownPolicy(word.clone()));
+        }
+        let policy = policy.unwrap_or_else(|unknown| {
+            out.events.push(Event::UnknownPolicy(unknown));
+            ShutdownPolicy::Conditional
+        });
         if node_ends && policy != ShutdownPolicy::Migrate {
             self.queue_stops();
         }
-        let leaving = self.leave_by(reason, policy);
+        let leaving = self.leave_by(reason, policy, word);
         out.events.push(Event::Leaving(leaving));
         out.effects.push(Effect::Publish { at_shutdown: true });
-    }
-
-    fn know_policy(
-        &self,
-        node_ends: bool,
-        policy: Result<ShutdownPolicy, String>,
-        out: &mut Outbox,
-    ) -> ShutdownPolicy {
-        if node_ends {
-            let name = match &policy {
-                Ok(policy) => String::from(policy.name()),
-                Err(unknown) => unknown.clone(),
-            };
-            out.events.push(Event::ShutdownPolicy(name));
-        }
-        policy.unwrap_or_else(|unknown| {
-            out.events.push(Event::UnknownPolicy(unknown));
-            ShutdownPolicy::Conditional
-        })
     }
 
     fn queue_stops(&mut self) {
@@ -581,7 +572,8 @@ impl RoundLrm {
     }
 
     /// Sets the mode for an end, and says what it means for services (`protocol.md` 5.10).
-    fn leave_by(&mut self, reason: Reason, policy: ShutdownPolicy) -> Leaving {
+    /// `word` is the policy as the settings have it, whether it is known or not.
+    fn leave_by(&mut self, reason: Reason, policy: ShutdownPolicy, word: String) -> Leaving {
         let in_maintenance = self.mode == LrmMode::Maintenance;
         let reboots = match reason {
             Reason::Reboot => true,
@@ -596,7 +588,7 @@ impl RoundLrm {
             return match policy {
                 ShutdownPolicy::Migrate => Leaving::AlreadyMaintenance(reason),
                 ShutdownPolicy::Conditional | ShutdownPolicy::Freeze | ShutdownPolicy::Failover => {
-                    Leaving::PolicyIgnored(reason, policy)
+                    Leaving::PolicyIgnored(reason, word)
                 }
             };
         }
