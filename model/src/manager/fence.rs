@@ -11,12 +11,12 @@ use crate::placement::state::ServiceState;
 
 impl<M: Mutation> Round<'_, M> {
     /// Lets every service go on, and fences, until nothing changes any more. With `only`, the
-    /// services named there alone.
+    /// services named there alone, which are in the order of their ids.
     pub(super) fn run_passes(&mut self, only: Option<&[ServiceId]>) -> Result<(), Halt> {
         loop {
             let mut again = false;
             for service in self.view.names.services() {
-                let concerned = only.is_none_or(|only| only.contains(&service));
+                let concerned = only.is_none_or(|only| only.binary_search(&service).is_ok());
                 if concerned && self.entry(service).is_some() {
                     again |= self.pass(service)?;
                 }
@@ -58,7 +58,7 @@ impl<M: Mutation> Round<'_, M> {
         let mut again = false;
         let mut attempted: Vec<(NodeId, bool)> = Vec::new();
         for service in self.view.names.services() {
-            let concerned = only.is_none_or(|only| only.contains(&service));
+            let concerned = only.is_none_or(|only| only.binary_search(&service).is_ok());
             let Some(entry) = self.entry(service).filter(|_| concerned) else {
                 continue;
             };
