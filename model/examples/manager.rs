@@ -44,13 +44,15 @@ const ROUNDS_BEFORE: usize = 5;
 const BETWEEN_ROUNDS: Span = Span(10_000);
 
 /// Nodes and services, and the reference's milliseconds for both kinds of rounds where known.
-const SIZES: [(u16, u16, Option<(f64, f64)>); 6] = [
-    (3, 2, None),
-    (3, 10, Some((0.22, 0.64))),
-    (10, 100, Some((1.77, 5.1))),
-    (20, 1000, Some((19.6, 54.9))),
-    (29, 5000, Some((135.0, 375.0))),
-    (1000, 20_000, None),
+struct Size(u16, u16, Option<(f64, f64)>);
+
+const SIZES: [Size; 6] = [
+    Size(3, 2, None),
+    Size(3, 10, Some((0.22, 0.64))),
+    Size(10, 100, Some((1.77, 5.1))),
+    Size(20, 1000, Some((19.6, 54.9))),
+    Size(29, 5000, Some((135.0, 375.0))),
+    Size(1000, 20_000, None),
 ];
 
 /// What a manager is shown: a cluster whose LRMs confirm everything.
@@ -308,7 +310,7 @@ fn main() {
     println!(
         "nodes services   steady µs   failover µs  × reference    × reference allocations       KiB"
     );
-    for (nodes, services, reference) in SIZES {
+    for Size(nodes, services, reference) in SIZES {
         report(nodes, services, reference);
     }
 }
