@@ -213,9 +213,11 @@ impl Cluster {
         master
     }
 
-    /// The last node goes, and stays away until it is to be fenced.
+    /// The last node with a service goes, and stays away until it is to be fenced.
     fn lose_node(&mut self, master: &mut Master) {
-        let last = NodeId(u16::try_from(self.names.counts().0 - 1).unwrap_or(0));
+        let services = self.resources.iter();
+        let used = services.filter_map(|(_, resource)| resource.node);
+        let last = used.max().unwrap_or(NodeId(0));
         self.members.insert(last, false);
         self.locks.insert(last, LockView::Free);
         self.round(master);
