@@ -3,7 +3,6 @@
 //! Machines know ids. Whoever reads names from a file or a store interns them here, and whoever
 //! writes a text looks them up; the byte order of the names is kept beside them.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -19,18 +18,33 @@ pub struct Names {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Interned {
     names: Vec<String>,
-    numbers: BTreeMap<String, u16>,
+    /// All numbers in the byte order of their names. A vector, because a round walks through it
+    /// several times, and names come rarely.
+    order: Vec<u16>,
 }
 
 impl Interned {
     fn intern(&mut self, name: &str) -> Option<u16> {
-        if let Some(number) = self.numbers.get(name) {
-            return Some(*number);
+        match self.place(name) {
+            Ok(at) => self.order.get(at).copied(),
+            Err(at) => {
+                let number = u16::try_from(self.names.len()).ok()?;
+                self.names.push(name.to_string());
+                self.order.insert(at, number);
+                Some(number)
+            }
         }
-        let number = u16::try_from(self.names.len()).ok()?;
-        self.names.push(name.to_string());
-        self.numbers.insert(name.to_string(), number);
-        Some(number)
+    }
+
+    fn find(&self, name: &str) -> Option<u16> {
+        let at = self.place(name).ok()?;
+        self.order.get(at).copied()
+    }
+
+    /// Where a name stands in the order, or would stand.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.order
+            .binary_search_by(|number| self.name(*number).cmp(name))
     }
 
     fn name(&self, number: u16) -> &str {
@@ -60,13 +74,13 @@ impl Names {
     /// The id of the node `name`, if it has one.
     #[must_use]
     pub fn find_node(&self, name: &str) -> Option<NodeId> {
-        self.nodes.numbers.get(name).copied().map(NodeId)
+        self.nodes.find(name).map(NodeId)
     }
 
     /// The id of the service `sid`, if it has one.
     #[must_use]
     pub fn find_service(&self, sid: &str) -> Option<ServiceId> {
-        self.services.numbers.get(sid).copied().map(ServiceId)
+        self.services.find(sid).map(ServiceId)
     }
 
     /// The name of a node; empty for an id that was never given.
@@ -83,12 +97,12 @@ impl Names {
 
     /// All nodes in the byte order of their names.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
-        self.nodes.numbers.values().copied().map(NodeId)
+        self.nodes.order.iter().copied().map(NodeId)
     }
 
     /// All services in the byte order of their SIDs.
     pub fn services(&self) -> impl Iterator<Item = ServiceId> {
-        self.services.numbers.values().copied().map(ServiceId)
+        self.services.order.iter().copied().map(ServiceId)
     }
 
     /// How many nodes and services have names.

@@ -15,7 +15,7 @@ pub(super) enum Outcome {
     Finished,
     /// Nothing, and nothing is written.
     Abandoned,
-    /// These services are in the middle of something, which comes first.
+    /// These services, in the order of their ids, are in the middle of something, which comes first.
     Deferred(Vec<ServiceId>),
 }
 
@@ -51,6 +51,7 @@ impl<M: Mutation> Round<'_, M> {
                 deferred.push(service);
             }
         }
+        deferred.sort_unstable();
         deferred
     }
 

@@ -21,14 +21,14 @@ const CHANGES_MAX: usize = 16;
 
 impl<M: Mutation> Round<'_, M> {
     /// Lets every service go on, and fences, until nothing changes any more. With `only`, the
-    /// services named there alone.
+    /// services named there alone, which are in the order of their ids.
     pub(super) fn run_passes(&mut self, only: Option<&[ServiceId]>) -> Result<(), Halt> {
         let (nodes, services) = self.view.names.counts();
         let passes_max = CHANGES_MAX * (1 + nodes + services);
         for _ in 0..passes_max {
             let mut again = false;
             for service in self.view.names.services() {
-                let concerned = only.is_none_or(|only| only.contains(&service));
+                let concerned = only.is_none_or(|only| only.binary_search(&service).is_ok());
                 if concerned && self.entry(service).is_some() {
                     again |= self.pass(service)?;
                 }
@@ -71,7 +71,7 @@ impl<M: Mutation> Round<'_, M> {
         let mut again = false;
         let mut attempted: Vec<(NodeId, bool)> = Vec::new();
         for service in self.view.names.services() {
-            let concerned = only.is_none_or(|only| only.contains(&service));
+            let concerned = only.is_none_or(|only| only.binary_search(&service).is_ok());
             let Some(entry) = self.entry(service).filter(|_| concerned) else {
                 continue;
             };

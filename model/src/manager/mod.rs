@@ -10,6 +10,7 @@
 //! forbids what the reference does, a switch in [`Compat`](crate::config::Compat) keeps it for the
 //! profile `pve`.
 
+mod answers;
 pub mod command;
 mod disarm;
 pub mod event;
@@ -41,6 +42,7 @@ use crate::placement::usage::{self, Mode};
 use crate::placement::{Scratch, balance};
 use crate::table::Table;
 use crate::time::Instant;
+use answers::Answers;
 use command::Command;
 use event::{Event, Parameters, RecoveryEvent, ServiceEvent};
 pub use groups::Migrated;
@@ -232,6 +234,7 @@ pub struct Manager {
     last_online: Table<NodeId, Instant>,
     /// The modes of the nodes that were known when the round began.
     modes: Table<NodeId, LrmMode>,
+    answers: Answers,
     rules: Option<Compiled>,
     usage: usage::Table,
     /// Buffers of a round.
@@ -268,6 +271,7 @@ impl Manager {
             },
             last_online: Table::new(),
             modes: Table::new(),
+            answers: Answers::default(),
             rules: None,
             usage: usage::Table::new(),
             scratch: Scratch::new(),
@@ -400,23 +404,12 @@ impl<M: Mutation> Round<'_, M> {
     }
 
     /// How the present command of a service ended, if its LRM has said so.
-    fn result(&self, service: ServiceId) -> Option<ExitCode> {
-        let entry = self.entry(service)?;
-        let node = entry.node?;
-        let published = |node: NodeId| {
-            self.manager.modes.get(node)?;
-            let lrm = self.view.lrms.get(node)?;
-            lrm.results
-                .binary_search_by_key(&entry.uid, |result| result.uid)
-                .ok()
-                .and_then(|at| lrm.results.get(at))
-                .map(|result| result.code)
-        };
-        // The service may have been moved by hand since, while nobody looked.
-        published(node).or_else(|| {
-            let mut nodes = self.manager.modes.iter().map(|(node, _)| node);
-            nodes.find_map(published)
-        })
+    fn result(&mut self, service: ServiceId) -> Option<ExitCode> {
+        let manager = &mut *self.manager;
+        let entry = manager.status.services.get(service)?;
+        let (uid, node) = (entry.uid, entry.node?);
+        let lrms = self.view.lrms;
+        manager.answers.find(uid, node, &manager.modes, lrms)
     }
 
     fn add_services(&mut self) {

@@ -38,6 +38,7 @@ impl<M: Mutation> Round<'_, M> {
                 .modes
                 .insert(node, published.unwrap_or(LrmMode::Active));
         }
+        manager.answers.begin(&manager.modes, self.view.lrms);
     }
 
     pub(super) fn set_node(&mut self, node: NodeId, to: NodeState) {

@@ -250,6 +250,10 @@ impl<M: Mutation> Round<'_, M> {
 
     /// Moves one service, with all that belong together with it, if nodes are unevenly loaded.
     pub(super) fn auto_rebalance(&mut self) {
+        let settings = &self.view.settings.balance;
+        if !settings.enabled || self.manager.usage.configured_mode() == Mode::Basic {
+            return;
+        }
         let pending = self.manager.status.services.iter().any(|(_, entry)| {
             matches!(entry.queued, Some(Queued::Move { .. })) || entry.state.is_moving()
         });
@@ -263,7 +267,6 @@ impl<M: Mutation> Round<'_, M> {
                 .map_or(&none, |rules| &rules.affinity),
             services: &self.config.services,
         };
-        let settings = &self.view.settings.balance;
         let outcome = balance::rebalance(settings, cluster, pending, manager.uneven_rounds);
         self.manager.uneven_rounds = outcome.held_rounds;
         self.say_note(outcome.note);

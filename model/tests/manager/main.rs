@@ -1,0 +1,9 @@
+//! The manager, the CRM and the LRM by rounds, whatever they are shown: what holds of every round.
+
+mod allocations;
+mod daemons;
+mod draw;
+mod rename;
+mod rounds;
+mod shadow;
+mod world;
