@@ -16,6 +16,7 @@ use crate::failure::Failure;
 /// A case is a directory that says which nodes and services there are and what happens to them
 /// when. The same case always gives the same log.
 #[derive(Debug, Args)]
+#[command(arg_required_else_help = false)]
 pub(crate) struct Sim {
     #[command(subcommand)]
     pub(crate) command: SimCommand,
