@@ -55,6 +55,12 @@ pub(crate) fn threads(text: &str) -> Result<u16, String> {
     allowed.ok_or_else(|| format!("expected a positive number, at most {THREADS_MAX}"))
 }
 
+/// Reads a number of seconds of a simulated clock, which has no unit.
+pub(crate) fn seconds(text: &str) -> Result<u64, String> {
+    let number = text.trim().parse().ok();
+    number.ok_or_else(|| "expected a whole number of seconds, such as 300".to_owned())
+}
+
 /// Reads parts per million.
 pub(crate) fn parts_per_million(text: &str) -> Result<u32, String> {
     let text = text.trim();

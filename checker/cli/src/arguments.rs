@@ -10,6 +10,7 @@ use lockstep_model::time::Span;
 
 use crate::amount;
 use crate::failure::Failure;
+use crate::sim::arguments::Sim;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -83,6 +84,7 @@ pub(crate) enum Command {
     Replay(Replay),
     Rules(Rules),
     Fence(Fence),
+    Sim(Sim),
 }
 
 /// Explore configurations exhaustively, and compare what is found with what must be.

@@ -4,7 +4,7 @@
 //! time lines, JSON, exit codes. It decides nothing about the protocol and nothing about a verdict.
 //!
 //! Start reading with `arguments` (what can be asked), then `failure` (how it can end), then the
-//! command that interests you: `check`, `mutants`, `timing`, `replay`, `rules`, `fence`.
+//! command that interests you: `check`, `mutants`, `timing`, `replay`, `rules`, `fence`, `sim`.
 
 mod amount;
 mod arguments;
@@ -18,6 +18,7 @@ mod mutants;
 mod replay;
 mod rules;
 mod screen;
+mod sim;
 mod timing;
 
 use std::panic::catch_unwind;
@@ -53,6 +54,7 @@ fn run(arguments: Arguments, screen: &mut Screen) -> Result<End, Failure> {
         Command::Timing(timing) => timing::run(&timing, screen),
         Command::Replay(replay) => replay::run(&replay, screen),
         Command::Rules(asked) => cases::run(&asked.cases, rules::show, screen),
+        Command::Sim(asked) => sim::run(&asked, screen),
         Command::Fence(asked) => cases::run(&asked.cases, fence::show, screen),
     }
 }

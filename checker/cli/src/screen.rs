@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lockstep_explore::timeline::Tone;
 use serde::Serialize;
 
+use crate::cases::escaped;
 use crate::failure::{End, Failure};
 
 /// How wide text is off a terminal: a row of any table fits, and so can be searched for.
@@ -56,6 +57,17 @@ impl Screen {
     /// Writes a text of whole lines.
     pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
         self.line(text.strip_suffix('\n').unwrap_or(text))
+    }
+
+    /// Writes a text of any origin as it is; on a terminal, control characters are shown as such.
+    pub(crate) fn verbatim(&mut self, text: &str) -> Result<(), Failure> {
+        // Past what takes escape sequences out, since this may be compared byte for byte.
+        let mut out = io::stdout();
+        match out.is_terminal() {
+            true => out.write_all(escaped(text).as_bytes())?,
+            false => out.write_all(text.as_bytes())?,
+        }
+        Ok(())
     }
 
     /// Writes one JSON document.

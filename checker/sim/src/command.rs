@@ -5,11 +5,9 @@ use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::lrm::rounds::Reason;
 use lockstep_model::manager::status::{DisarmMode, Requested};
 
+use crate::case::{self, QUEUE_MAX, SERVICES_MAX};
 use crate::cluster::{Cluster, Fatal};
 use crate::guests::{self, Guest, Kind};
-
-/// A memory size of a command is given in these.
-const MIB: f64 = 1_048_576.0;
 
 impl Cluster {
     /// Carries out a command, which is logged first.
@@ -91,16 +89,16 @@ impl Cluster {
             ("start", []) => {}
             ("stop", []) => self.stop_crm(node),
             ("enable-node-maintenance" | "disable-node-maintenance", []) => {
-                self.queue.push(format!("{action} {name}"));
+                self.enqueue(format!("{action} {name}"))?;
             }
             ("disarm-ha", [mode @ ("freeze" | "ignore")]) => {
-                self.queue.push(format!("disarm-ha {mode}"));
+                self.enqueue(format!("disarm-ha {mode}"))?;
             }
             ("disarm-ha", [mode, ..]) => {
                 let text = format!("sim_hardware_cmd: unknown resource mode '{mode}'\n");
                 return Err(Fatal::new(text));
             }
-            ("arm-ha", []) => self.queue.push(String::from("arm-ha")),
+            ("arm-ha", []) => self.enqueue(String::from("arm-ha"))?,
             _ => {
                 let text = format!("sim_hardware_cmd: unknown command '{line}'\n");
                 return Err(Fatal::new(text));
@@ -116,14 +114,8 @@ impl Cluster {
             ["stopped"] => self.want(sid, Requested::Stopped),
             ["disabled"] => self.want(sid, Requested::Disabled),
             ["ignored"] => self.want(sid, Requested::Ignored),
-            [task @ ("migrate" | "relocate"), node] => {
-                self.queue.push(format!("{task} {sid} {node}"));
-                Ok(())
-            }
-            ["stop", timeout] => {
-                self.queue.push(format!("stop {sid} {timeout}"));
-                Ok(())
-            }
+            [task @ ("migrate" | "relocate"), node] => self.enqueue(format!("{task} {sid} {node}")),
+            ["stop", timeout] => self.enqueue(format!("stop {sid} {timeout}")),
             ["add", node, more @ ..] => self.add_service(sid, node, more),
             ["delete"] => self.delete_service(sid),
             ["lock", name @ ..] if name.len() <= 1 => {
@@ -155,6 +147,16 @@ impl Cluster {
         self.guests.configured.contains_key(&id).then_some(id)
     }
 
+    /// Queues a line for the CRM.
+    fn enqueue(&mut self, line: String) -> Result<(), Fatal> {
+        if self.queue.len() >= QUEUE_MAX {
+            let text = format!("more than {QUEUE_MAX} commands wait for the CRM\n");
+            return Err(Fatal::new(text));
+        }
+        self.queue.push(line);
+        Ok(())
+    }
+
     fn guest(&mut self, sid: &str) -> Option<&mut Guest> {
         let id = self.names.find_service(sid)?;
         self.guests.configured.get_mut(&id)
@@ -171,6 +173,9 @@ impl Cluster {
             return Err(Fatal::new(format!("resource ID '{sid}' already defined\n")));
         }
         let unknown = |what: &str| Fatal::new(format!("service '{sid}' add: {what}\n"));
+        if self.guests.configured.len() >= SERVICES_MAX {
+            return Err(unknown(&format!("more than {SERVICES_MAX} services")));
+        }
         let requested = match more.first().copied().unwrap_or("started") {
             "started" | "enabled" => Requested::Started,
             "stopped" => Requested::Stopped,
@@ -215,28 +220,28 @@ impl Cluster {
         }
     }
 
-    fn set_static_stats(&mut self, sid: &str, pairs: &[&str]) -> Result<(), Fatal> {
+    fn set_static_stats(&mut self, sid: &str, words: &[&str]) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
         let id = self.configured(sid).ok_or_else(no_such)?;
         let stats = self.guests.static_stats.entry(id).or_default();
-        for (key, value) in numbers(pairs)? {
+        for (key, value) in pairs(words)? {
             match key {
-                "maxcpu" => stats.maxcpu = Some(value),
-                "maxmem" => stats.maxmem = Some(value * MIB),
+                "maxcpu" => stats.maxcpu = Some(case::cores(value).map_err(malformed)?),
+                "maxmem" => stats.maxmem = Some(case::mebibytes(value).map_err(malformed)?),
                 other => return Err(unknown_key(other, "maxcpu or maxmem")),
             }
         }
         Ok(())
     }
 
-    fn set_dynamic_stats(&mut self, sid: &str, pairs: &[&str]) -> Result<(), Fatal> {
+    fn set_dynamic_stats(&mut self, sid: &str, words: &[&str]) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
         let id = self.configured(sid).ok_or_else(no_such)?;
         let stats = self.guests.dynamic_stats.entry(id).or_default();
-        for (key, value) in numbers(pairs)? {
+        for (key, value) in pairs(words)? {
             match key {
-                "cpu" => stats.cpu = Some(value),
-                "mem" => stats.mem = Some(value * MIB),
+                "cpu" => stats.cpu = Some(case::cores(value).map_err(malformed)?),
+                "mem" => stats.mem = Some(case::mebibytes(value).map_err(malformed)?),
                 other => return Err(unknown_key(other, "cpu or mem")),
             }
         }
@@ -279,22 +284,18 @@ fn unknown_key(key: &str, expected: &str) -> Fatal {
     ))
 }
 
-/// Keys with numbers, at least one.
-fn numbers<'a>(words: &[&'a str]) -> Result<Vec<(&'a str, f64)>, Fatal> {
-    let malformed = || {
+fn malformed(what: String) -> Fatal {
+    Fatal::new(format!("sim_hardware_cmd: {what}\n"))
+}
+
+/// Keys with values, at least one.
+fn pairs<'a>(words: &[&'a str]) -> Result<Vec<(&'a str, &'a str)>, Fatal> {
+    let (pairs, rest) = words.as_chunks::<2>();
+    if pairs.is_empty() || !rest.is_empty() {
         let text = words.join(" ");
-        Fatal::new(format!(
-            "sim_hardware_cmd: expected pairs of a statistic and a number, found '{text}'\n"
-        ))
-    };
-    if words.is_empty() || !words.len().is_multiple_of(2) {
-        return Err(malformed());
+        return Err(malformed(format!(
+            "expected pairs of a statistic and a number, found '{text}'"
+        )));
     }
-    words
-        .chunks(2)
-        .map(|pair| match pair {
-            [key, value] => Ok((*key, value.parse().map_err(|_| malformed())?)),
-            _ => Err(malformed()),
-        })
-        .collect()
+    Ok(pairs.iter().map(|[key, value]| (*key, *value)).collect())
 }

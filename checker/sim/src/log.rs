@@ -22,17 +22,54 @@ pub enum Daemon {
     Lrm,
 }
 
-/// The lines of a simulation.
+/// An entry of the log. `Display` is its text as it is compared, without the line feed at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How much it matters.
+    pub level: Level,
+    /// The time of whoever says it, in seconds.
+    pub seconds: u64,
+    /// Who says it: `NODE/crm`, `NODE/lrm`, or the simulator's name for itself.
+    pub source: String,
+    /// What is said; more than one line only if a name or an error has more.
+    pub message: String,
+    /// The level as it is written: a daemon's is cut short.
+    label: &'static str,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (label, seconds) = (self.label, self.seconds);
+        write!(f, "{label:<5} {seconds:>5} {:>12}: ", self.source)?;
+        f.write_str(&self.message)
+    }
+}
+
+/// The name of a level in full.
+#[must_use]
+pub const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Notice => "notice",
+        Level::Warning => "warning",
+        Level::Error => "err",
+        Level::Mail => "email",
+    }
+}
+
+/// The lines of a simulation that nobody has been told yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Log {
-    text: String,
+pub(crate) struct Log {
+    lines: Vec<Line>,
 }
 
 impl Log {
-    /// The text, every line ended.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
     }
 
     pub(crate) fn line(
@@ -42,11 +79,11 @@ impl Log {
         source: Source<'_>,
         message: &dyn fmt::Display,
     ) {
-        let level = match source {
-            Source::Simulator(_) => full_name(level),
+        let label = match source {
+            Source::Simulator(_) => level_name(level),
             Source::Daemon(..) => short_name(level),
         };
-        self.write(level, seconds, source, message);
+        self.push(level, label, seconds, source, message);
     }
 
     /// A line whose level the reference spoils: it begins with a newline and a tab
@@ -57,30 +94,33 @@ impl Log {
         source: Source<'_>,
         message: &dyn fmt::Display,
     ) {
-        self.write("\n\t", seconds, source, message);
+        self.push(Level::Info, "\n\t", seconds, source, message);
     }
 
-    fn write(&mut self, level: &str, seconds: u64, source: Source<'_>, message: &dyn fmt::Display) {
-        use fmt::Write as _;
-        let name = match source {
+    fn push(
+        &mut self,
+        level: Level,
+        label: &'static str,
+        seconds: u64,
+        source: Source<'_>,
+        message: &dyn fmt::Display,
+    ) {
+        let source = match source {
             Source::Simulator(name) => name.to_owned(),
             Source::Daemon(node, Daemon::Crm) => format!("{node}/crm"),
             Source::Daemon(node, Daemon::Lrm) => format!("{node}/lrm"),
         };
-        let message = message.to_string();
-        let message = message.strip_suffix('\n').unwrap_or(&message);
-        let written = writeln!(self.text, "{level:<5} {seconds:>5} {name:>12}: {message}");
-        debug_assert!(written.is_ok(), "a string takes everything");
-    }
-}
-
-const fn full_name(level: Level) -> &'static str {
-    match level {
-        Level::Info => "info",
-        Level::Notice => "notice",
-        Level::Warning => "warning",
-        Level::Error => "err",
-        Level::Mail => "email",
+        let mut message = message.to_string();
+        if message.ends_with('\n') {
+            message.pop();
+        }
+        self.lines.push(Line {
+            level,
+            seconds,
+            source,
+            message,
+            label,
+        });
     }
 }
 

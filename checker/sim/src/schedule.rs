@@ -1,21 +1,21 @@
 //! The loop: whose turn it is, and when (`simulator.md` 4, 5).
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
 use lockstep_model::config::{Config, Profile};
 use lockstep_model::event::Level;
-use lockstep_model::format;
 use lockstep_model::id::{ServiceId, Uid};
-use lockstep_model::manager::status::{Disarm, DisarmMode, Entry, NodeState, Queued, Status, Task};
+use lockstep_model::manager::status::{Disarm, DisarmMode, Entry, Queued, Status};
 use lockstep_model::name::Names;
-use lockstep_model::placement::state::ServiceState;
 
-use crate::case::{Case, EntryCase, NodeCase};
+use crate::case::{Case, DisarmState, EntryCase, Flag, NodeCase, NodeStateCase, QueuedCase};
 use crate::cluster::{Cluster, Environment, Fatal, Node};
 use crate::crm_round::Turn;
 use crate::guests::{self, Guests};
 use crate::locks::Locks;
-use crate::log::{Daemon, Log};
-use crate::watch::Watch;
-use crate::{Ended, Run};
+use crate::log::{Daemon, Line, Log, Source};
+use crate::{Ended, Options, Outcome};
 
 /// How long a loop takes at least, in seconds.
 const LOOP_MIN: u64 = 20;
@@ -35,13 +35,6 @@ const LOOPS_PER_LIST: u64 = 5;
 /// What a daemon's round may take at most, in seconds.
 const ROUND_MAX: u64 = 300;
 
-/// A simulation under way.
-#[derive(Debug)]
-pub(crate) struct Simulation {
-    cluster: Result<Cluster, Fatal>,
-    lists: Vec<Vec<String>>,
-}
-
 #[derive(Debug, Default)]
 struct Counters {
     loops: u64,
@@ -51,45 +44,70 @@ struct Counters {
     skip_lrm: u64,
 }
 
-impl Simulation {
-    pub(crate) fn new(case: &Case) -> Self {
-        Self {
-            cluster: build(case),
-            lists: case.commands.clone(),
-        }
-    }
+/// What ends a simulation early.
+enum Halt {
+    Fatal(Fatal),
+    /// Whoever watches doesn't want more.
+    Stopped,
+}
 
-    pub(crate) fn run(self) -> Run {
-        let mut cluster = match self.cluster {
-            Ok(cluster) => cluster,
-            Err(Fatal(error)) => {
-                let mut log = Log::default();
-                let source = crate::log::Source::Simulator("hardware");
-                log.line(Level::Info, 0, source, &"starting simulation");
-                log.line(Level::Error, 0, source, &last_words(&error));
-                return Run {
-                    log,
-                    ended: Ended::Error(error),
-                    reports: Vec::new(),
-                };
-            }
-        };
-        cluster.note("hardware", Level::Info, &"starting simulation");
-        let ended = match main_loop(&mut cluster, self.lists) {
-            Ok(()) => {
-                cluster.note("hardware", Level::Info, &"exit simulation - done");
-                Ended::Regular
-            }
-            Err(Fatal(error)) => {
-                cluster.note("hardware", Level::Error, &last_words(&error));
-                Ended::Error(error.trim_end().to_owned())
-            }
-        };
-        Run {
-            log: cluster.log,
-            ended,
-            reports: cluster.watch.reports,
+impl From<Fatal> for Halt {
+    fn from(fatal: Fatal) -> Self {
+        Self::Fatal(fatal)
+    }
+}
+
+/// Who is told every line.
+type Watch<'a> = dyn FnMut(&[Line]) -> ControlFlow<()> + 'a;
+
+/// Hands on what was said.
+fn show(log: &mut Log, watch: &mut Watch<'_>) -> Result<(), Halt> {
+    let goes_on = watch(log.lines());
+    log.clear();
+    match goes_on {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Halt::Stopped),
+    }
+}
+
+/// Runs a case to its end.
+pub(crate) fn run(case: &Case, options: &Options, watch: &mut Watch<'_>) -> Outcome {
+    let mut cluster = match build(case) {
+        Ok(cluster) => cluster,
+        Err(Fatal(error)) => {
+            let mut log = Log::default();
+            let source = Source::Simulator("hardware");
+            log.line(Level::Info, 0, source, &"starting simulation");
+            log.line(Level::Error, 0, source, &last_words(&error));
+            let ended = match show(&mut log, watch) {
+                Ok(()) => Ended::Error(error),
+                Err(_) => Ended::Stopped,
+            };
+            return Outcome {
+                ended,
+                reports: Vec::new(),
+            };
         }
+    };
+    cluster.note("hardware", Level::Info, &"starting simulation");
+    let ended = match main_loop(&mut cluster, case, options, watch) {
+        Ok(()) => {
+            cluster.note("hardware", Level::Info, &"exit simulation - done");
+            Ended::Regular
+        }
+        Err(Halt::Fatal(Fatal(error))) => {
+            cluster.note("hardware", Level::Error, &last_words(&error));
+            Ended::Error(error.trim_end().to_owned())
+        }
+        Err(Halt::Stopped) => Ended::Stopped,
+    };
+    let ended = match show(&mut cluster.log, watch) {
+        Ok(()) => ended,
+        Err(_) => Ended::Stopped,
+    };
+    Outcome {
+        ended,
+        reports: cluster.watch.reports,
     }
 }
 
@@ -100,36 +118,47 @@ fn last_words(error: &str) -> String {
     format!("exit simulation - {error}\n ")
 }
 
-fn main_loop(cluster: &mut Cluster, lists: Vec<Vec<String>>) -> Result<(), Fatal> {
-    let mut lists = lists.into_iter();
+fn main_loop(
+    cluster: &mut Cluster,
+    case: &Case,
+    options: &Options,
+    watch: &mut Watch<'_>,
+) -> Result<(), Halt> {
+    let mut lists = case.commands.iter();
     let mut counters = Counters::default();
     let length = (2 * cluster.nodes.len() as u64).max(LOOP_MIN);
     if length >= LOOP_MAX {
-        return Err(Fatal::new(
-            "unable to simulate so many nodes. You need to increase watchdog/lock timeouts.\n",
-        ));
+        let text =
+            "unable to simulate so many nodes. You need to increase watchdog/lock timeouts.\n";
+        return Err(Fatal::new(text).into());
+    }
+    let is_over = |clock| options.until_seconds.is_some_and(|until| clock >= until);
+    if is_over(cluster.clock) {
+        return Ok(());
     }
     loop {
         let start = cluster.clock;
-        run_daemons(cluster, &counters)?;
+        run_daemons(cluster, &counters, watch)?;
         counters.skip_crm = counters.skip_crm.saturating_sub(1);
         counters.skip_lrm = counters.skip_lrm.saturating_sub(1);
         cluster.clock = cluster.clock.max(start + length);
         if cluster.clock > TIME_MAX {
-            return Err(Fatal::new(format!(
-                "simulation exceeded maximum time ({TIME_MAX}) - force end\n"
-            )));
+            let text = format!("simulation exceeded maximum time ({TIME_MAX}) - force end\n");
+            return Err(Fatal::new(text).into());
         }
         for node in &mut cluster.nodes {
             node.crm_env.clock = cluster.clock;
             node.lrm_env.clock = cluster.clock;
+        }
+        if is_over(cluster.clock) {
+            return Ok(());
         }
         if cluster.clock < counters.next_command {
             continue;
         }
         if counters.loops.is_multiple_of(LOOPS_PER_LIST) {
             match lists.next() {
-                Some(list) => execute(cluster, &list, &mut counters)?,
+                Some(list) => execute(cluster, list, &mut counters, watch)?,
                 None if cluster.clock - counters.last_command > AFTER_LAST => return Ok(()),
                 None => {}
             }
@@ -138,11 +167,16 @@ fn main_loop(cluster: &mut Cluster, lists: Vec<Vec<String>>) -> Result<(), Fatal
     }
 }
 
-fn run_daemons(cluster: &mut Cluster, counters: &Counters) -> Result<(), Fatal> {
+fn run_daemons(
+    cluster: &mut Cluster,
+    counters: &Counters,
+    watch: &mut Watch<'_>,
+) -> Result<(), Halt> {
     for node in 0..cluster.nodes.len() {
         for daemon in [Daemon::Crm, Daemon::Lrm] {
             turn(cluster, counters, node, daemon)?;
             cluster.watch_instances();
+            show(&mut cluster.log, watch)?;
         }
         cluster.check_watchdogs();
     }
@@ -202,36 +236,41 @@ fn turn(
     }
 }
 
-fn execute(cluster: &mut Cluster, list: &[String], counters: &mut Counters) -> Result<(), Fatal> {
+fn execute(
+    cluster: &mut Cluster,
+    list: &[String],
+    counters: &mut Counters,
+    watch: &mut Watch<'_>,
+) -> Result<(), Halt> {
     for line in list {
         counters.last_command = cluster.clock;
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |word: &str| {
-            word.parse::<u64>().map_err(|_| {
-                Fatal::new(format!(
-                    "command '{line}': expected a number, found '{word}'\n"
-                ))
-            })
-        };
-        match words.as_slice() {
-            ["delay", seconds] => {
-                let seconds = number(seconds)?;
-                cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                counters.next_command = cluster.clock.saturating_add(seconds);
-            }
-            ["skip-round", "crm", rounds @ ..] if rounds.len() <= 1 => {
-                cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                let rounds = number(rounds.first().unwrap_or(&"1"))?;
-                counters.skip_crm = counters.skip_crm.saturating_add(rounds);
-            }
-            ["skip-round", "lrm", rounds @ ..] if rounds.len() <= 1 => {
-                cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
-                let rounds = number(rounds.first().unwrap_or(&"1"))?;
-                counters.skip_lrm = counters.skip_lrm.saturating_add(rounds);
-            }
-            _ => cluster.command(line)?,
-        }
+        execute_one(cluster, line, counters)?;
+        show(&mut cluster.log, watch)?;
     }
+    Ok(())
+}
+
+fn execute_one(cluster: &mut Cluster, line: &str, counters: &mut Counters) -> Result<(), Fatal> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let number = |word: &str| {
+        word.parse::<u64>().map_err(|_| {
+            let text = format!("command '{line}': expected a number, found '{word}'\n");
+            Fatal::new(text)
+        })
+    };
+    let (counter, rounds) = match words.as_slice() {
+        ["delay", seconds] => {
+            let seconds = number(seconds)?;
+            cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
+            counters.next_command = cluster.clock.saturating_add(seconds);
+            return Ok(());
+        }
+        ["skip-round", "crm", rounds @ ..] if rounds.len() <= 1 => (&mut counters.skip_crm, rounds),
+        ["skip-round", "lrm", rounds @ ..] if rounds.len() <= 1 => (&mut counters.skip_lrm, rounds),
+        _ => return cluster.command(line),
+    };
+    cluster.note("cmdlist", Level::Info, &format!("execute {line}"));
+    *counter = counter.saturating_add(number(rounds.first().unwrap_or(&"1"))?);
     Ok(())
 }
 
@@ -258,14 +297,14 @@ fn build(case: &Case) -> Result<Cluster, Fatal> {
         nodes,
         guests,
         status,
-        rules: format::rules::Rules::read("rules_config", &case.rules).0,
-        groups: format::groups::Groups::read("groups", &case.groups).0,
+        rules: case.rules.clone(),
+        groups: case.groups.clone(),
         digest: 0,
         queue: Vec::new(),
         locks: Locks::default(),
         datacenter: case.datacenter.clone(),
         first_written: false,
-        watch: Watch::default(),
+        watch: crate::watch::Watch::default(),
     })
 }
 
@@ -308,24 +347,23 @@ fn read_status(case: &Case, names: &mut Names) -> Result<Status, Fatal> {
     if let Some(master) = &given.master_node {
         status.master = Some(intern_node(names, master)?);
     }
-    for (name, state) in &given.node_status {
-        let unknown = || Fatal::new(format!("manager_status: unknown node state '{state}'"));
-        let state = NodeState::from_name(state).ok_or_else(unknown)?;
-        status.nodes.insert(intern_node(names, name)?, state);
+    for (name, NodeStateCase(state)) in &given.node_status {
+        status.nodes.insert(intern_node(names, name)?, *state);
     }
     for (name, requests) in &given.node_request {
-        let asked = requests
-            .get("maintenance")
-            .is_some_and(|value| *value != 0 && !value.is_null());
+        let asked = requests.get("maintenance").is_some_and(Flag::is_set);
         status.requests.insert(intern_node(names, name)?, asked);
     }
-    let mut uids: Vec<&String> = Vec::new();
+    let mut uids: BTreeMap<&str, u64> = BTreeMap::new();
     for (sid, entry) in &given.service_status {
         // One without a uid has no command, and so no result (`protocol.md` 5.7).
-        let uid = entry.uid.as_ref().filter(|uid| !uid.is_empty());
-        let uid = uid.map_or(Uid::NONE, |uid| Uid(number_of(&mut uids, uid)));
+        let uid = entry.uid.as_deref().filter(|uid| !uid.is_empty());
+        let uid = uid.map_or(Uid::NONE, |uid| {
+            let next = uids.len() as u64 + 1;
+            Uid(*uids.entry(uid).or_insert(next))
+        });
         let id: ServiceId = guests::intern(names, sid)?;
-        let entry = read_entry(sid, entry, uid, names)?;
+        let entry = read_entry(entry, uid, names)?;
         status.services.insert(id, entry);
     }
     status.last_uid = uids.len() as u64;
@@ -335,35 +373,19 @@ fn read_status(case: &Case, names: &mut Names) -> Result<Status, Fatal> {
             "ignore" => DisarmMode::Ignore,
             other => DisarmMode::Unknown(other.to_owned()),
         };
-        let complete = disarm.state == "disarmed";
+        let complete = disarm.state == DisarmState::Disarmed;
         status.disarm = Some(Disarm { mode, complete });
     }
     Ok(status)
 }
 
-fn number_of<'a>(uids: &mut Vec<&'a String>, uid: &'a String) -> u64 {
-    let at = uids.iter().position(|known| *known == uid);
-    let at = at.unwrap_or_else(|| {
-        uids.push(uid);
-        uids.len() - 1
-    });
-    at as u64 + 1
-}
-
-fn read_entry(sid: &str, given: &EntryCase, uid: Uid, names: &mut Names) -> Result<Entry, Fatal> {
-    let unknown = || {
-        let state = &given.state;
-        Fatal::new(format!(
-            "manager_status: service '{sid}': unknown state '{state}'"
-        ))
-    };
-    let state = ServiceState::from_name(&given.state).ok_or_else(unknown)?;
+fn read_entry(given: &EntryCase, uid: Uid, names: &mut Names) -> Result<Entry, Fatal> {
     let mut node = |name: &Option<String>| {
         name.as_ref()
             .map(|name| intern_node(names, name))
             .transpose()
     };
-    let mut entry = Entry::new(state, node(&given.node)?, uid);
+    let mut entry = Entry::new(given.state, node(&given.node)?, uid);
     entry.target = node(&given.target)?;
     entry.maintenance_node = node(&given.maintenance_node)?;
     for failed in &given.failed_nodes {
@@ -371,24 +393,14 @@ fn read_entry(sid: &str, given: &EntryCase, uid: Uid, names: &mut Names) -> Resu
     }
     entry.timeout = given.timeout;
     entry.running = given.running.is_some_and(|running| running != 0);
-    let words: Vec<String> = given
-        .cmd
-        .iter()
-        .map(|word| {
-            word.as_str()
-                .map_or_else(|| word.to_string(), str::to_owned)
-        })
-        .collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let moved = |task, target: &str, names: &mut Names| {
-        intern_node(names, target).map(|target| Queued::Move { task, target })
-    };
-    entry.queued = match words.as_slice() {
-        [] => None,
-        ["migrate", target] => Some(moved(Task::Migrate, target, names)?),
-        ["relocate", target] => Some(moved(Task::Relocate, target, names)?),
-        ["stop", timeout] => timeout.parse().ok().map(|timeout| Queued::Stop { timeout }),
-        [word, ..] => Some(Queued::Unknown((*word).to_owned())),
+    entry.queued = match &given.cmd {
+        None => None,
+        Some(QueuedCase::Move(task, target)) => Some(Queued::Move {
+            task: *task,
+            target: intern_node(names, target)?,
+        }),
+        Some(QueuedCase::Stop(timeout)) => Some(Queued::Stop { timeout: *timeout }),
+        Some(QueuedCase::Unknown(word)) => Some(Queued::Unknown(word.clone())),
     };
     Ok(entry)
 }

@@ -134,8 +134,8 @@ impl Cluster {
         };
         for (sid, _) in self.guests.configured.iter().filter(here) {
             if let Some(stats) = self.guests.dynamic_stats.get(sid) {
-                cpu += cores(stats.cpu).map_or(0, |cpu| cpu.0);
-                mem += bytes(stats.mem).unwrap_or(0);
+                cpu = cores(stats.cpu).map_or(cpu, |more| more.0.saturating_add(cpu));
+                mem = bytes(stats.mem).unwrap_or(0).saturating_add(mem);
             }
         }
         let default = |value: Option<f64>, default: f64| value.or(dynamic.then_some(default));

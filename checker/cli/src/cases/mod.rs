@@ -95,34 +95,54 @@ fn one(path: &Path, test: bool, show: Show, screen: &mut Screen) -> Result<End, 
 
 fn warn(warnings: &Warnings, screen: &mut Screen) -> Result<(), Failure> {
     screen.flush()?;
-    for warning in warnings.iter().take(WARNINGS_MAX) {
-        screen.warn(&printable(&warning.to_string()));
-    }
-    if let Some(more) = warnings
-        .len()
-        .checked_sub(WARNINGS_MAX)
-        .filter(|more| *more > 0)
-    {
-        screen.warn(&format!("{}: {more} more of these", warnings.file()));
+    for line in warning_lines(warnings) {
+        screen.warn(&line);
     }
     Ok(())
 }
 
-/// A text of any origin, as a terminal may see it.
-fn printable(text: &str) -> String {
+/// A line for each warning, not too many.
+pub(crate) fn warning_lines(warnings: &Warnings) -> Vec<String> {
+    let shown = warnings.iter().take(WARNINGS_MAX);
+    let mut lines: Vec<String> = shown
+        .map(|warning| printable(&warning.to_string()))
+        .collect();
+    let more = warnings.len().saturating_sub(WARNINGS_MAX);
+    if more > 0 {
+        lines.push(format!("{}: {more} more of these", warnings.file()));
+    }
+    lines
+}
+
+/// A text of any origin on one line, as a terminal may see it.
+pub(crate) fn printable(text: &str) -> String {
     let mut characters = text.chars();
-    let mut shown = String::new();
-    for c in characters.by_ref().take(WARNING_CHARACTERS_MAX) {
-        if c.is_control() && c != '\t' {
+    let shown: String = characters.by_ref().take(WARNING_CHARACTERS_MAX).collect();
+    let mut shown = escaped(&shown).replace('\n', "\\n");
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// A text of any origin, in lines, as a terminal may see it.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !matches!(c, '\t' | '\n') {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
         }
     }
-    if characters.next().is_some() {
-        shown.push('…');
-    }
     shown
+}
+
+/// What differs between two texts.
+pub(crate) fn difference(expected: &str, output: &str, shown: &str, given: &str) -> String {
+    let mut config = TextDiff::configure();
+    let diff = config.timeout(DIFF_TIME_MAX).diff_lines(expected, output);
+    diff.unified_diff().header(shown, given).to_string()
 }
 
 /// Whether a file gives what is expected; shows what differs.
@@ -145,10 +165,8 @@ fn compare(path: &Path, output: &str, screen: &mut Screen) -> Result<End, Failur
     if expected == output {
         return Ok(End::AsExpected);
     }
-    let mut config = TextDiff::configure();
-    let diff = config.timeout(DIFF_TIME_MAX).diff_lines(&expected, output);
     let given = path.display().to_string();
-    let text = diff.unified_diff().header(&shown, &given).to_string();
+    let text = difference(&expected, output, &shown, &given);
     screen.text(&text)?;
     Ok(End::Violated)
 }

@@ -6,6 +6,7 @@
 
 mod cases;
 mod replay;
+mod sim;
 
 use std::process::{Command, Output};
 
@@ -79,8 +80,18 @@ fn parsed(text: &str) -> Value {
 
 #[test]
 fn every_command_has_a_help_text_with_its_exit_codes() {
-    for command in ["check", "mutants", "timing", "replay", "rules", "fence"] {
-        let help = succeeds(&[command, "--help"]);
+    for command in [
+        &["check"][..],
+        &["mutants"],
+        &["timing"],
+        &["replay"],
+        &["rules"],
+        &["fence"],
+        &["sim", "run"],
+        &["sim", "test"],
+    ] {
+        let help = succeeds(&[command, &["--help"]].concat());
+        let command = command.join(" ");
         assert!(help.contains("Exit codes:"), "{command}: {help}");
         assert!(
             help.lines().all(|line| line.chars().count() <= 100),

@@ -1,0 +1,53 @@
+//! `ha-checker sim`: what becomes of a cluster, and whether it is what is expected.
+
+pub(crate) mod arguments;
+mod run;
+mod test;
+
+use std::time::Duration;
+
+use crate::failure::{End, Failure};
+use crate::screen::Screen;
+use arguments::{Sim, SimCommand};
+
+/// Carries out what is asked.
+pub(crate) fn run(asked: &Sim, screen: &mut Screen) -> Result<End, Failure> {
+    match &asked.command {
+        SimCommand::Run(asked) => run::run(asked, screen),
+        SimCommand::Test(asked) => test::run(asked, screen),
+    }
+}
+
+/// How long a person waits for a case.
+#[expect(
+    clippy::disallowed_types,
+    reason = "a person's time, which no decision rests on"
+)]
+struct Stopwatch {
+    started: std::time::Instant,
+    most: Duration,
+}
+
+impl Stopwatch {
+    #[expect(
+        clippy::disallowed_types,
+        reason = "a person's time, which no decision rests on"
+    )]
+    fn start(most: Duration) -> Self {
+        Self {
+            started: std::time::Instant::now(),
+            most,
+        }
+    }
+
+    /// What is wrong, once the time is up.
+    fn check(&self) -> Result<(), String> {
+        let most = self.most;
+        match self.started.elapsed() < most {
+            true => Ok(()),
+            false => Err(format!(
+                "not at its end after {most:?}; --time gives it more"
+            )),
+        }
+    }
+}
