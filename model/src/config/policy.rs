@@ -29,6 +29,8 @@ pub struct Compat {
     pub fence_while_taking: bool,
     /// A service of a node in maintenance that is off is fenced and moved at once.
     pub fence_and_move: bool,
+    /// A disabled service of a fenced node is moved to another one.
+    pub disabled_is_recovered: bool,
     /// A recovery that can't be carried out ends the round, and so every later one.
     pub failed_recovery_blocks: bool,
     /// An LRM in maintenance that can't read the manager's status ends.
@@ -43,6 +45,7 @@ impl Compat {
         change_drops_request: false,
         fence_while_taking: false,
         fence_and_move: false,
+        disabled_is_recovered: false,
         failed_recovery_blocks: false,
         unreadable_status_ends_lrm: false,
         unreadable_config_ends_lrm: false,
@@ -53,6 +56,7 @@ impl Compat {
         change_drops_request: true,
         fence_while_taking: true,
         fence_and_move: true,
+        disabled_is_recovered: true,
         failed_recovery_blocks: true,
         unreadable_status_ends_lrm: true,
         unreadable_config_ends_lrm: true,

@@ -473,10 +473,15 @@ impl<M: Mutation> Round<'_, M> {
 
     fn on_recovery(&mut self, service: ServiceId) -> Result<(), Halt> {
         let from = self.node_of(service);
+        let disabled = self.requested(service) == Requested::Disabled;
+        if disabled && !self.config.policy().compat.disabled_is_recovered {
+            self.forgive(service);
+            return Ok(());
+        }
         let Some(to) = self.select(service, Preference::BestScore) else {
             let event = ServiceEvent::Recovery(RecoveryEvent::NoNode(from));
             self.say_of(service, event);
-            if self.requested(service) == Requested::Disabled {
+            if disabled {
                 self.forgive(service);
             }
             return Ok(());
@@ -498,11 +503,9 @@ impl<M: Mutation> Round<'_, M> {
         to: NodeId,
     ) -> Result<NodeId, Halt> {
         let blocks = self.config.policy().compat.failed_recovery_blocks;
+        // One without a configuration counts as disabled, which only the reference recovers.
         let Some(resource) = self.view.resources.get(service) else {
-            if blocks {
-                return Err(Halt::Service(service, RecoveryEvent::NoConfig));
-            }
-            return Ok(to);
+            return Err(Halt::Service(service, RecoveryEvent::NoConfig));
         };
         if let Some(lock) = &resource.guest_lock
             && lock.dies_with_its_node()

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use lockstep_model::config::Profile;
 use lockstep_model::format::groups::Groups;
 use lockstep_model::id::Uid;
+use lockstep_model::manager::event::{Event, RecoveryEvent, ServiceEvent};
 use lockstep_model::manager::status::{LrmStatus, Requested, Status};
 use lockstep_model::manager::{Changes, Decisions, Halt, Manager};
 use lockstep_model::name::Names;
@@ -184,6 +185,37 @@ proptest! {
             master.go_on(&ended);
         }
     }
+}
+
+/// A service that is disabled is not recovered, but by the reference.
+#[test]
+fn a_disabled_service_is_not_recovered() {
+    let recovered = |profile| {
+        let mut recovered = 0;
+        for seed in 0..4000 {
+            let mut master = Master::new(World::new(seed, profile));
+            for _ in 0..ROUNDS {
+                let ended = master.decide();
+                let resources = &master.world.resources;
+                let disabled = |service| {
+                    let resource = resources.get(service);
+                    resource.is_none_or(|it| it.requested == Requested::Disabled)
+                };
+                let events = master.decisions.events.iter();
+                let to_another = |event: &&Event| {
+                    matches!(event, Event::Service(
+                        service,
+                        ServiceEvent::Recovery(RecoveryEvent::To { .. }),
+                    ) if disabled(*service))
+                };
+                recovered += events.filter(to_another).count();
+                master.go_on(&ended);
+            }
+        }
+        recovered
+    };
+    assert_eq!(recovered(Profile::Default), 0);
+    assert!(recovered(Profile::Pve) > 0);
 }
 
 /// Every node that is chosen is one that strict and preferred node affinity and negative resource
