@@ -163,7 +163,8 @@ impl Cluster {
                 self.report(Property::DisabledNotRecovered, text);
             }
         }
-        if self.status.disarm.is_some() {
+        // In the round that arms the stack, services that came meanwhile are not looked at yet.
+        if self.status.disarm.is_some() || before.disarm.is_some() {
             return;
         }
         let lost: Vec<ServiceId> = self
@@ -175,10 +176,6 @@ impl Cluster {
             })
             .map(|(id, _)| *id)
             .collect();
-        // In the round that arms the stack, services that came meanwhile are not looked at yet.
-        if before.disarm.is_some() {
-            return;
-        }
         for service in lost {
             let sid = self.names.service(service).to_owned();
             self.report(

@@ -248,6 +248,15 @@ impl<M: Mutation> Round<'_, M> {
         partners
     }
 
+    /// How the manager moves a service of its own accord.
+    pub(super) fn task_of(&self, service: ServiceId) -> Task {
+        let resource = self.view.resources.get(service);
+        match resource.is_some_and(|resource| resource.can_migrate) {
+            true => Task::Migrate,
+            false => Task::Relocate,
+        }
+    }
+
     /// Moves one service, with all that belong together with it, if nodes are unevenly loaded.
     pub(super) fn auto_rebalance(&mut self) {
         let settings = &self.view.settings.balance;
@@ -277,16 +286,7 @@ impl<M: Mutation> Round<'_, M> {
             };
             let level = Level::Info;
             self.say(Event::Advice { level, text });
-            let can_migrate = self
-                .view
-                .resources
-                .get(step.service)
-                .is_some_and(|resource| resource.can_migrate);
-            let task = if can_migrate {
-                Task::Migrate
-            } else {
-                Task::Relocate
-            };
+            let task = self.task_of(step.service);
             self.queue_move(&command, task, step.service, step.target);
         }
     }

@@ -345,16 +345,7 @@ impl<M: Mutation> Round<'_, M> {
     fn move_to(&mut self, service: ServiceId, target: NodeId) {
         let node = self.node_of(service);
         self.drop_fallback(service, target);
-        let can_migrate = self
-            .view
-            .resources
-            .get(service)
-            .is_some_and(|resource| resource.can_migrate);
-        let task = if can_migrate {
-            Task::Migrate
-        } else {
-            Task::Relocate
-        };
+        let task = self.task_of(service);
         self.place(service, PlaceEvent::Placed(task, target));
         self.change(service, task.state(), moving(node, target));
     }

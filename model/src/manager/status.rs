@@ -122,24 +122,6 @@ impl Entry {
         }
     }
 
-    /// Whether it counts as something that its node's LRM is needed for (`scheduling.md` 2.3).
-    #[must_use]
-    pub const fn is_active(&self) -> bool {
-        match self.state {
-            ServiceState::Stopped
-            | ServiceState::Freeze
-            | ServiceState::Error
-            | ServiceState::RequestStart => false,
-            ServiceState::RequestStop
-            | ServiceState::RequestStartBalance
-            | ServiceState::Started
-            | ServiceState::Fence
-            | ServiceState::Recovery
-            | ServiceState::Migrate
-            | ServiceState::Relocate => true,
-        }
-    }
-
     /// Whether it is assigned to `node`, or is on its way there.
     #[must_use]
     pub fn concerns(&self, node: NodeId) -> bool {
@@ -153,7 +135,7 @@ impl Status {
     pub fn active_services(&self, node: NodeId) -> usize {
         self.services
             .iter()
-            .filter(|(_, entry)| entry.is_active() && entry.concerns(node))
+            .filter(|(_, entry)| entry.state.is_active() && entry.concerns(node))
             .count()
     }
 
