@@ -14,8 +14,8 @@ use std::time::Instant as Stopwatch;
 use lockstep_model::config::{Config, Profile};
 use lockstep_model::event::Effects;
 use lockstep_model::id::{
-    BootId, Epoch, Holder, Incarnation, MachineId, NodeId, Ranks, RequestId, Revision, ServiceId,
-    Uid,
+    BootId, Epoch, Holder, Incarnation, LockId, MachineId, NodeId, Ranks, RequestId, Revision,
+    ServiceId, Uid,
 };
 use lockstep_model::lrm::{Effect, Input, Job, Lrm, Report};
 use lockstep_model::record::{
@@ -74,15 +74,14 @@ fn records() -> Vec<Entry> {
             epoch: Epoch::FIRST,
             written_by,
         };
-        add(Key::Grant(NodeId(node)), Record::Grant(grant));
-        add(Key::Beat(NodeId(node)), Record::Beat(beat));
+        add(
+            Key::Grant(LockId::Agent(NodeId(node))),
+            Record::Grant(grant),
+        );
+        add(Key::Beat(LockId::Agent(NodeId(node))), Record::Beat(beat));
     }
     for service in [0, 1] {
-        let record = Service {
-            location: NodeId(0),
-            wanted: Wanted::Started,
-            uid: Uid(1),
-        };
+        let record = Service::new(NodeId(0), Wanted::Started, Uid(1));
         add(Key::Service(ServiceId(service)), Record::Service(record));
     }
     entries.sort_by_key(|entry| entry.key);

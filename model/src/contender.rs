@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::event::{Effects, Event, Violation};
-use crate::id::{Holder, NodeId, RequestId, Revision, ServiceId};
+use crate::id::{Holder, LockId, NodeId, RequestId, Revision, ServiceId};
 use crate::lock::{self, Change, Standing};
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{
@@ -25,6 +25,7 @@ use crate::visit::{Visit, Visitor, visit_fields};
 /// A contender for one node's lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Contender {
+    node: NodeId,
     lock: lock::Client,
     /// Whether it is to take the lock as soon as it may.
     wanted: bool,
@@ -81,11 +82,12 @@ pub enum Effect {
 }
 
 impl Contender {
-    /// A process `me` that will contend for the lock of `lock` when told to.
+    /// A process `me` that will contend for the lock of `node` when told to.
     #[must_use]
-    pub const fn new(lock: NodeId, me: Holder) -> Self {
+    pub const fn new(node: NodeId, me: Holder) -> Self {
         Self {
-            lock: lock::Client::new(lock, me),
+            node,
+            lock: lock::Client::new(LockId::Agent(node), me),
             wanted: false,
             reading: None,
             read_wanted: false,
@@ -98,6 +100,12 @@ impl Contender {
     #[must_use]
     pub const fn lock(&self) -> &lock::Client {
         &self.lock
+    }
+
+    /// The node whose lock it is.
+    #[must_use]
+    pub const fn node(&self) -> NodeId {
+        self.node
     }
 
     /// Whether it is to take the lock, or to keep it.
@@ -169,7 +177,7 @@ impl Contender {
     ) {
         let change = self.lock.observe(config, now, snapshot);
         self.on_change(change, effects);
-        let node = self.lock.lock();
+        let node = self.node;
         self.services = snapshot
             .services()
             .filter(|(_, _, service)| service.location == node)
@@ -401,6 +409,7 @@ impl Visit for (ServiceId, Revision, Service) {
 }
 
 visit_fields!(Contender {
+    node,
     lock,
     reading,
     services,

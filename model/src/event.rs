@@ -9,7 +9,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Epoch, NodeId, ServiceId};
+use crate::id::{Epoch, LockId, NodeId, ServiceId};
 use crate::time::{Instant, Span};
 
 /// How much an event matters to an operator.
@@ -30,24 +30,24 @@ pub enum Level {
 /// A decision.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Event {
-    /// The lock of `lock` was granted to this process.
+    /// The lock was granted to this process.
     LockTaken {
-        /// Whose lock.
-        lock: NodeId,
+        /// Which.
+        lock: LockId,
         /// The term that begins.
         epoch: Epoch,
     },
     /// The lock was given back.
     LockReleased {
-        /// Whose lock.
-        lock: NodeId,
+        /// Which.
+        lock: LockId,
         /// Whether services were left running.
         running: usize,
     },
     /// A read showed that somebody else holds the lock now.
     LockLost {
-        /// Whose lock.
-        lock: NodeId,
+        /// Which.
+        lock: LockId,
     },
     /// The lock's beat goes on although this boot is not its holder's: two boots of one node.
     SecondBoot {
@@ -165,18 +165,15 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LockTaken { lock, epoch } => {
-                write!(f, "got lock 'ha_agent_{lock}_lock' (term {epoch})")
+                write!(f, "got lock '{lock}' (term {epoch})")
             }
             Self::LockReleased { lock, running: 0 } => {
-                write!(f, "released lock 'ha_agent_{lock}_lock', nothing runs")
+                write!(f, "released lock '{lock}', nothing runs")
             }
             Self::LockReleased { lock, running } => {
-                write!(
-                    f,
-                    "released lock 'ha_agent_{lock}_lock', {running} services left running"
-                )
+                write!(f, "released lock '{lock}', {running} services left running")
             }
-            Self::LockLost { lock } => write!(f, "lost lock 'ha_agent_{lock}_lock'"),
+            Self::LockLost { lock } => write!(f, "lost lock '{lock}'"),
             Self::SecondBoot { node } => write!(
                 f,
                 "another boot of {node} still renews its lock: is this machine a clone? refusing to take the lock"

@@ -93,6 +93,15 @@ impl Epoch {
     }
 }
 
+/// One of the locks that the protocol knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum LockId {
+    /// Whoever holds it decides for the cluster.
+    Manager,
+    /// Whoever holds it decides what runs on this node.
+    Agent(NodeId),
+}
+
 /// Who holds a lock: a process of one boot of one machine under a node's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Holder {
@@ -117,6 +126,15 @@ impl Holder {
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "node{}", self.0)
+    }
+}
+
+impl fmt::Display for LockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manager => f.write_str("ha_manager_lock"),
+            Self::Agent(node) => write!(f, "ha_agent_{node}_lock"),
+        }
     }
 }
 

@@ -6,23 +6,51 @@
 //! once fails for ever: that is what makes it possible to reason about requests that are still
 //! under way.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{BootId, Epoch, Holder, MachineId, NodeId, RequestId, Revision, ServiceId, Uid};
+use crate::format::groups::Groups;
+use crate::format::rules::Rules;
+use crate::id::{
+    BootId, Epoch, Holder, LockId, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
+};
+use crate::manager::command::Command;
+use crate::manager::status::{self, LrmStatus, Resource, Status};
 use crate::time::Span;
 use crate::visit::{Visit, Visitor, visit_fields};
 
 /// The name of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Key {
-    /// Who holds a node's agent lock, and what that says about its services.
-    Grant(NodeId),
+    /// Who holds a lock, and what that says about services.
+    Grant(LockId),
     /// The holder's sign of life.
-    Beat(NodeId),
+    Beat(LockId),
     /// Where a service belongs and what it is to do.
     Service(ServiceId),
+    /// What manager, LRMs and people tell each other.
+    Data(DataKey),
+}
+
+/// The name of a record that no safety rests on beside the locks and [`Key::Service`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum DataKey {
+    /// The manager's status but for its services.
+    Status,
+    /// A service in the manager's status.
+    Entry(ServiceId),
+    /// What a node's LRM publishes. That it changes is a sign of life.
+    Lrm(NodeId),
+    /// A service's configuration.
+    Resource(ServiceId),
+    /// What people asked for and no master took in yet.
+    Commands,
+    /// The rules.
+    Rules,
+    /// The groups that rules are to replace.
+    Groups,
 }
 
 /// The content of a record.
@@ -34,6 +62,39 @@ pub enum Record {
     Beat(Beat),
     /// Under [`Key::Service`].
     Service(Service),
+    /// Under [`Key::Data`].
+    Data(Box<Data>),
+}
+
+/// The content of a record under [`Key::Data`].
+///
+/// No record is ever deleted: the condition that one is absent could come true again, and with it
+/// a request that was given up long ago. What has gone is written as none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Data {
+    /// Under [`DataKey::Status`]; without services.
+    Status(Status),
+    /// Under [`DataKey::Entry`]; none: it isn't managed any more.
+    Entry(Option<status::Entry>),
+    /// Under [`DataKey::Lrm`].
+    Lrm(Published),
+    /// Under [`DataKey::Resource`]; none: it was removed. Its node is that of [`Service::location`].
+    Resource(Option<Resource>),
+    /// Under [`DataKey::Commands`], in the order in which they came.
+    Commands(Vec<Command>),
+    /// Under [`DataKey::Rules`].
+    Rules(Rules),
+    /// Under [`DataKey::Groups`].
+    Groups(Groups),
+}
+
+/// What an LRM publishes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Published {
+    /// For the manager.
+    pub status: LrmStatus,
+    /// The request that wrote this record.
+    pub written_by: RequestId,
 }
 
 /// One term of a lock, or how the last one ended.
@@ -93,6 +154,11 @@ pub struct Service {
     pub wanted: Wanted,
     /// The command that says so.
     pub uid: Uid,
+    /// How often a failed start is repeated here before that is the command's result. None: for
+    /// ever, and no result is asked for.
+    pub restarts_max: Option<u32>,
+    /// How long a stop may take, in seconds, if somebody said so; zero: not at all.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// What a service is to do on its node.
@@ -102,6 +168,59 @@ pub enum Wanted {
     Started,
     /// Not run.
     Stopped,
+    /// Stay as it is: it is frozen, or waits for a person or for the manager.
+    Untouched,
+    /// Stay as it is, and be nobody's concern: it isn't managed.
+    Ignored,
+    /// Not run, and the lock is given back as soon as nothing runs: the manager waits for it to move
+    /// services elsewhere.
+    Fenced,
+    /// Leave for another node. There, it is what the move brings: running after
+    /// [`MoveKind::Live`], untouched else.
+    Moved {
+        /// Where to.
+        target: NodeId,
+        /// In which state.
+        kind: MoveKind,
+    },
+}
+
+/// In which state a service moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MoveKind {
+    /// Running if it runs, else stopped.
+    Live,
+    /// Stopped.
+    Stopped,
+    /// Not at all if it runs: a better node was chosen for a start.
+    BeforeStart,
+}
+
+impl Service {
+    /// A service of which no more is said.
+    #[must_use]
+    pub const fn new(location: NodeId, wanted: Wanted, uid: Uid) -> Self {
+        Self {
+            location,
+            wanted,
+            uid,
+            restarts_max: None,
+            timeout_seconds: None,
+        }
+    }
+
+    /// Where it is moving to, if it is.
+    #[must_use]
+    pub const fn target(&self) -> Option<NodeId> {
+        match self.wanted {
+            Wanted::Moved { target, .. } => Some(target),
+            Wanted::Started
+            | Wanted::Stopped
+            | Wanted::Untouched
+            | Wanted::Ignored
+            | Wanted::Fenced => None,
+        }
+    }
 }
 
 /// A condition on one record: it is still the one with this revision.
@@ -163,6 +282,44 @@ pub struct Snapshot {
     pub entries: Vec<Entry>,
 }
 
+impl Record {
+    /// The grant, if it is one.
+    #[must_use]
+    pub const fn as_grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Grant(grant) => Some(grant),
+            Self::Beat(_) | Self::Service(_) | Self::Data(_) => None,
+        }
+    }
+
+    /// The beat, if it is one.
+    #[must_use]
+    pub const fn as_beat(&self) -> Option<&Beat> {
+        match self {
+            Self::Beat(beat) => Some(beat),
+            Self::Grant(_) | Self::Service(_) | Self::Data(_) => None,
+        }
+    }
+
+    /// The service, if it is one.
+    #[must_use]
+    pub const fn as_service(&self) -> Option<&Service> {
+        match self {
+            Self::Service(service) => Some(service),
+            Self::Grant(_) | Self::Beat(_) | Self::Data(_) => None,
+        }
+    }
+
+    /// The data, if that is what it is.
+    #[must_use]
+    pub const fn as_data(&self) -> Option<&Data> {
+        match self {
+            Self::Data(data) => Some(data),
+            Self::Grant(_) | Self::Beat(_) | Self::Service(_) => None,
+        }
+    }
+}
+
 impl Snapshot {
     fn find(&self, key: Key) -> Option<&Entry> {
         let index = self
@@ -179,32 +336,44 @@ impl Snapshot {
             .map_or(Revision::ABSENT, |entry| entry.revision)
     }
 
-    /// The grant of a node's lock.
+    /// The grant of a lock.
     #[must_use]
-    pub fn grant(&self, lock: NodeId) -> Option<&Grant> {
-        match &self.find(Key::Grant(lock))?.record {
-            Record::Grant(grant) => Some(grant),
-            Record::Beat(_) | Record::Service(_) => None,
-        }
+    pub fn grant(&self, lock: LockId) -> Option<&Grant> {
+        self.find(Key::Grant(lock))?.record.as_grant()
     }
 
-    /// The beat of a node's lock.
+    /// The beat of a lock.
     #[must_use]
-    pub fn beat(&self, lock: NodeId) -> Option<&Beat> {
-        match &self.find(Key::Beat(lock))?.record {
-            Record::Beat(beat) => Some(beat),
-            Record::Grant(_) | Record::Service(_) => None,
-        }
+    pub fn beat(&self, lock: LockId) -> Option<&Beat> {
+        self.find(Key::Beat(lock))?.record.as_beat()
+    }
+
+    /// A record under [`Key::Data`].
+    #[must_use]
+    pub fn data(&self, key: DataKey) -> Option<&Data> {
+        self.find(Key::Data(key))?.record.as_data()
+    }
+
+    /// All records under [`Key::Data`] with their revisions.
+    pub fn all_data(&self) -> impl Iterator<Item = (DataKey, Revision, &Data)> {
+        self.entries.iter().filter_map(|entry| match entry.key {
+            Key::Data(key) => Some((key, entry.revision, entry.record.as_data()?)),
+            Key::Grant(_) | Key::Beat(_) | Key::Service(_) => None,
+        })
+    }
+
+    /// A service.
+    #[must_use]
+    pub fn service(&self, service: ServiceId) -> Option<&Service> {
+        self.find(Key::Service(service))?.record.as_service()
     }
 
     /// All services with their revisions.
     pub fn services(&self) -> impl Iterator<Item = (ServiceId, Revision, &Service)> {
-        self.entries
-            .iter()
-            .filter_map(|entry| match (entry.key, &entry.record) {
-                (Key::Service(id), Record::Service(service)) => Some((id, entry.revision, service)),
-                (Key::Grant(_) | Key::Beat(_) | Key::Service(_), _) => None,
-            })
+        self.entries.iter().filter_map(|entry| match entry.key {
+            Key::Service(id) => Some((id, entry.revision, entry.record.as_service()?)),
+            Key::Grant(_) | Key::Beat(_) | Key::Data(_) => None,
+        })
     }
 }
 
@@ -239,8 +408,14 @@ impl Key {
     /// The same key as part of a permuted cluster.
     fn visit_node<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
-            Self::Grant(node) | Self::Beat(node) => visitor.node(node),
-            Self::Service(_) => {}
+            Self::Grant(LockId::Agent(node)) | Self::Beat(LockId::Agent(node)) => {
+                visitor.node(node)
+            }
+            Self::Data(DataKey::Lrm(node)) => visitor.node(node),
+            Self::Grant(LockId::Manager)
+            | Self::Beat(LockId::Manager)
+            | Self::Service(_)
+            | Self::Data(_) => {}
         }
     }
 }
@@ -268,7 +443,7 @@ impl Visit for GrantState {
 
 impl Grant {
     /// Visits the grant as that of `lock`.
-    pub fn visit_under<V: Visitor + ?Sized>(&mut self, lock: NodeId, visitor: &mut V) {
+    pub fn visit_under<V: Visitor + ?Sized>(&mut self, lock: LockId, visitor: &mut V) {
         self.holder.visit(visitor);
         visitor.epoch(lock, &mut self.epoch);
         self.state.visit(visitor);
@@ -279,7 +454,7 @@ impl Grant {
 fn visit_record<V: Visitor + ?Sized>(key: &mut Key, record: &mut Record, visitor: &mut V) {
     let lock = match key {
         Key::Grant(node) | Key::Beat(node) => Some(*node),
-        Key::Service(_) => None,
+        Key::Service(_) | Key::Data(_) => None,
     };
     match record {
         Record::Grant(grant) => {
@@ -294,6 +469,8 @@ fn visit_record<V: Visitor + ?Sized>(key: &mut Key, record: &mut Record, visitor
             beat.written_by.visit(visitor);
         }
         Record::Service(service) => service.visit(visitor),
+        // No checked world has any yet.
+        Record::Data(_) => {}
     }
     key.visit_node(visitor);
 }
@@ -340,4 +517,17 @@ impl Visit for Snapshot {
         self.entries.sort_unstable_by_key(|entry| entry.key);
     }
 }
-visit_fields!(Service { location, uid });
+visit_fields!(Service {
+    location,
+    wanted,
+    uid
+});
+
+impl Visit for Wanted {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Moved { target, .. } => visitor.node(target),
+            Self::Started | Self::Stopped | Self::Untouched | Self::Ignored | Self::Fenced => {}
+        }
+    }
+}

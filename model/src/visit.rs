@@ -8,7 +8,9 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use crate::id::{ArmId, BootId, Epoch, Incarnation, MachineId, NodeId, RequestId, Revision, Uid};
+use crate::id::{
+    ArmId, BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, Uid,
+};
 use crate::time::Instant;
 
 /// What to do with each kind of relative value. Everything is left alone by default.
@@ -23,7 +25,7 @@ pub trait Visitor {
     /// A revision; never called for [`Revision::ABSENT`].
     fn revision(&mut self, _: &mut Revision) {}
     /// A term of the lock of `lock`.
-    fn epoch(&mut self, _lock: NodeId, _: &mut Epoch) {}
+    fn epoch(&mut self, _lock: LockId, _: &mut Epoch) {}
     /// A boot.
     fn boot(&mut self, _: &mut BootId) {}
     /// A machine.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use lockstep_model::config::Config;
 use lockstep_model::config::profile::Profile;
 use lockstep_model::id::{
-    BootId, Holder, Incarnation, MachineId, NodeId, Ranks, RequestId, Revision, ServiceId, Uid,
+    BootId, Holder, Incarnation, LockId, MachineId, NodeId, Ranks, RequestId, Revision, ServiceId,
+    Uid,
 };
 use lockstep_model::record::{
     Compare, Grant, GrantState, Key, Outcome, Put, Record, Service, Wanted, Write,
@@ -289,11 +290,7 @@ impl Node {
         let key = Key::Service(SERVICE);
         wait_for("the service's record", || {
             let revision = store.read().ok()?.revision_of(key);
-            let service = Service {
-                location: NODE_A,
-                wanted,
-                uid: Uid(revision.0 + 1),
-            };
+            let service = Service::new(NODE_A, wanted, Uid(revision.0 + 1));
             let write = Write {
                 request: RequestId {
                     process: Incarnation(0),
@@ -314,7 +311,7 @@ impl Node {
         let mut store = self.store();
         wait_for(&format!("{state:?}"), || {
             let snapshot = store.read().ok()?;
-            (snapshot.grant(NODE_A)?.state == *state).then_some(())
+            (snapshot.grant(LockId::Agent(NODE_A))?.state == *state).then_some(())
         });
     }
 
@@ -326,7 +323,10 @@ impl Node {
     #[must_use]
     pub fn grant(&self) -> Grant {
         let snapshot = self.store().read().expect("the store reads");
-        snapshot.grant(NODE_A).expect("the lock was held").clone()
+        snapshot
+            .grant(LockId::Agent(NODE_A))
+            .expect("the lock was held")
+            .clone()
     }
 
     /// A contender on node B.

@@ -5,7 +5,9 @@
 //! are compared with. Inboxes, workers and delayed requests are sets. Hosts that the setup can't
 //! tell apart are put in the order that gives the least world.
 
-use lockstep_model::id::{BootId, Epoch, Incarnation, MachineId, NodeId, RequestId, Revision, Uid};
+use lockstep_model::id::{
+    BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, Uid,
+};
 use lockstep_model::record::Outcome;
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::visit::{Visit, VisitDeadline, Visitor};
@@ -37,7 +39,7 @@ impl Visitor for Shift {
 #[derive(Default)]
 struct Ids {
     revisions: Vec<u64>,
-    epochs: Vec<(u16, u64)>,
+    epochs: Vec<(LockId, u64)>,
     boots: Vec<u128>,
     incarnations: Vec<u64>,
     requests: Vec<(u64, u64)>,
@@ -48,8 +50,8 @@ impl Visitor for Ids {
     fn revision(&mut self, revision: &mut Revision) {
         self.revisions.push(revision.0);
     }
-    fn epoch(&mut self, lock: NodeId, epoch: &mut Epoch) {
-        self.epochs.push((lock.0, epoch.0));
+    fn epoch(&mut self, lock: LockId, epoch: &mut Epoch) {
+        self.epochs.push((lock, epoch.0));
     }
     fn boot(&mut self, boot: &mut BootId) {
         self.boots.push(boot.0);
@@ -83,8 +85,8 @@ impl Visitor for Rename {
     fn revision(&mut self, revision: &mut Revision) {
         revision.0 = rank(&self.0.revisions, &revision.0, &0);
     }
-    fn epoch(&mut self, lock: NodeId, epoch: &mut Epoch) {
-        epoch.0 = rank(&self.0.epochs, &(lock.0, epoch.0), &(lock.0, 0));
+    fn epoch(&mut self, lock: LockId, epoch: &mut Epoch) {
+        epoch.0 = rank(&self.0.epochs, &(lock, epoch.0), &(lock, 0));
     }
     fn boot(&mut self, boot: &mut BootId) {
         let group = boot.0 / u128::from(IDS_PER_HOST) * u128::from(IDS_PER_HOST);

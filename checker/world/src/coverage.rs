@@ -1,6 +1,6 @@
 //! What a search has met: faults and antecedents by name, so that no property holds vacuously.
 
-use lockstep_model::id::NodeId;
+use lockstep_model::id::{LockId, NodeId};
 use lockstep_model::lrm::{self, Job};
 use lockstep_model::record::{Grant, GrantState, Key, Outcome, Record, Write};
 
@@ -246,7 +246,7 @@ impl World {
         let applies = self.store.would_apply(write);
         for put in &write.puts {
             match (put.key, &put.record) {
-                (Key::Grant(node), Record::Grant(new)) => {
+                (Key::Grant(LockId::Agent(node)), Record::Grant(new)) => {
                     let old = self.grant(node);
                     // Somebody else's take may have been faster, under the same epoch.
                     let taking = old.is_none_or(|old| {
@@ -264,7 +264,7 @@ impl World {
                     }
                 }
                 (Key::Service(_), Record::Service(_)) if applies => tags |= Tag::Moved.bit(),
-                (Key::Grant(_) | Key::Beat(_) | Key::Service(_), _) => {}
+                (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => {}
             }
         }
         tags

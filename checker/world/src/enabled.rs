@@ -227,7 +227,10 @@ impl World {
                 let wanted = match self.store.service(service).map(|service| service.wanted) {
                     Some(Wanted::Started) => Wanted::Stopped,
                     Some(Wanted::Stopped) => Wanted::Started,
-                    None => continue,
+                    Some(
+                        Wanted::Untouched | Wanted::Ignored | Wanted::Fenced | Wanted::Moved { .. },
+                    )
+                    | None => continue,
                 };
                 actions.push(Action::Want { service, wanted });
             }
@@ -268,7 +271,7 @@ impl World {
         contender: &contender::Contender,
         actions: &mut Vec<Action>,
     ) {
-        let node = contender.lock().lock();
+        let node = contender.node();
         if !contender.is_wanted() {
             // It contends for a lock that its own node holds; a free one says nothing new.
             let held_at_home = contender

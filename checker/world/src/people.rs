@@ -20,10 +20,8 @@ impl World {
             .store
             .entries
             .iter()
-            .filter_map(|entry| match &entry.record {
-                Record::Service(service) => Some(service.uid.0),
-                Record::Grant(_) | Record::Beat(_) => None,
-            });
+            .filter_map(|entry| entry.record.as_service())
+            .map(|service| service.uid.0);
         service.uid = Uid(newest.max().unwrap_or(0) + 1);
         self.write_by_hand(
             setup,

@@ -1,6 +1,6 @@
 //! The properties that must hold in every state and on every step, by name.
 
-use lockstep_model::id::{Holder, NodeId, ServiceId};
+use lockstep_model::id::{Holder, LockId, NodeId, ServiceId};
 use lockstep_model::lrm::{self, Job};
 use lockstep_model::record::{Grant, GrantState, Key, Record, Write};
 use lockstep_model::time::Span;
@@ -114,10 +114,8 @@ impl World {
     /// The grant of a node's lock as it stands in the store.
     #[must_use]
     pub fn grant(&self, node: NodeId) -> Option<&Grant> {
-        match &self.store.entry(Key::Grant(node))?.record {
-            Record::Grant(grant) => Some(grant),
-            Record::Beat(_) | Record::Service(_) => None,
-        }
+        let key = Key::Grant(LockId::Agent(node));
+        self.store.entry(key)?.record.as_grant()
     }
 
     /// The properties that this state breaks.
@@ -377,14 +375,14 @@ impl World {
         }
         for put in &write.puts {
             match (&put.key, &put.record) {
-                (Key::Grant(node), Record::Grant(new)) => {
+                (Key::Grant(LockId::Agent(node)), Record::Grant(new)) => {
                     self.judge_grant(sender, *node, new, broken);
                 }
-                (Key::Beat(node), Record::Beat(_)) => {
+                (Key::Beat(LockId::Agent(node)), Record::Beat(_)) => {
                     let taken_along = write
                         .puts
                         .iter()
-                        .any(|other| other.key == Key::Grant(*node));
+                        .any(|other| other.key == Key::Grant(LockId::Agent(*node)));
                     let holds = self.holds(sender, *node) || taken_along;
                     broken.unless(holds, Property::SingleWriter);
                 }
@@ -401,7 +399,7 @@ impl World {
                         broken.unless(!listed, Property::UnguardedNeverRecovered);
                     }
                 }
-                (Key::Grant(_) | Key::Beat(_) | Key::Service(_), _) => {}
+                (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Requests to the store: applied at once, lost, or on their way for any time.
 
-use lockstep_model::id::{Holder, NodeId, Revision};
+use lockstep_model::id::{Holder, LockId, NodeId, Revision};
 use lockstep_model::record::{Entry, Key, Outcome, Put, Record, Write};
 use lockstep_model::{contender, lrm};
 
@@ -145,23 +145,23 @@ impl World {
     fn put(&mut self, sender: &Holder, put: Put, revision: Revision) {
         let Put { key, record } = put;
         match key {
-            Key::Grant(node) => {
-                let epoch = match &record {
-                    Record::Grant(grant) => Some(grant.epoch),
-                    Record::Beat(_) | Record::Service(_) => None,
-                };
-                let before = match self.store.entry(key).map(|entry| &entry.record) {
-                    Some(Record::Grant(grant)) => Some(grant.epoch),
-                    Some(Record::Beat(_) | Record::Service(_)) | None => None,
-                };
+            Key::Grant(LockId::Agent(node)) => {
+                let epoch_of = |record: &Record| record.as_grant().map(|grant| grant.epoch);
+                let epoch = epoch_of(&record);
+                let before = self
+                    .store
+                    .entry(key)
+                    .and_then(|entry| epoch_of(&entry.record));
                 self.touch_lock(node, (epoch != before).then_some(revision));
                 self.notify(sender, Some(node));
             }
-            Key::Beat(node) => {
+            Key::Beat(LockId::Agent(node)) => {
                 self.touch_lock(node, None);
                 self.notify(sender, Some(node));
             }
             Key::Service(_) => self.notify(sender, None),
+            // No world has any yet.
+            Key::Grant(LockId::Manager) | Key::Beat(LockId::Manager) | Key::Data(_) => {}
         }
         let entries = &mut self.store.entries;
         let entry = Entry {
@@ -187,7 +187,7 @@ impl World {
     fn notify(&mut self, sender: &Holder, lock: Option<NodeId>) {
         for host in &mut self.hosts {
             if let Some(contender) = &mut host.contender {
-                let concerned = lock.is_none_or(|lock| contender.machine.lock().lock() == lock);
+                let concerned = lock.is_none_or(|lock| contender.machine.node() == lock);
                 if concerned && contender.incarnation != sender.incarnation {
                     contender.notified = true;
                 }

@@ -223,10 +223,7 @@ impl Store {
     /// A service's record.
     #[must_use]
     pub fn service(&self, id: ServiceId) -> Option<&Service> {
-        match &self.entry(Key::Service(id))?.record {
-            Record::Service(service) => Some(service),
-            Record::Grant(_) | Record::Beat(_) => None,
-        }
+        self.entry(Key::Service(id))?.record.as_service()
     }
 
     /// A lock's history.
@@ -287,11 +284,7 @@ impl World {
         let entries = services.map(|(id, service)| Entry {
             key: Key::Service(id),
             revision: Revision(1),
-            record: Record::Service(Service {
-                location: service.location,
-                wanted: service.wanted,
-                uid: Uid(1),
-            }),
+            record: Record::Service(Service::new(service.location, service.wanted, Uid(1))),
         });
         let mut nodes: Vec<NodeId> = setup.hosts.iter().map(|host| host.node).collect();
         nodes.sort_unstable();

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lockstep_model::id::{Epoch, Incarnation, NodeId, RequestId, Revision, ServiceId, Uid};
+use lockstep_model::id::{Epoch, Incarnation, LockId, NodeId, RequestId, Revision, ServiceId, Uid};
 use lockstep_model::record::{Beat, Compare, Key, Outcome, Put, Record, Service, Wanted, Write};
 use lockstep_store::{Embedded, Options, Store};
 use nix::time::{ClockId, clock_gettime};
@@ -47,10 +47,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for round in 1..=rounds {
         let revision = measure(&mut times[0], || store.revision())?;
         let snapshot = measure(&mut times[1], || store.read())?;
-        let key = Key::Beat(NodeId(0));
+        let key = Key::Beat(LockId::Agent(NodeId(0)));
         let conditions = [
             (key, snapshot.revision_of(key)),
-            (Key::Grant(NodeId(0)), Revision::ABSENT),
+            (Key::Grant(LockId::Agent(NodeId(0))), Revision::ABSENT),
         ];
         let put = put_beat(0, round);
         let written = measure(&mut times[2], || apply(&mut store, &conditions, put))?;
@@ -110,7 +110,7 @@ fn request() -> RequestId {
 
 fn put_beat(node: u16, epoch: u64) -> Put {
     Put {
-        key: Key::Beat(NodeId(node)),
+        key: Key::Beat(LockId::Agent(NodeId(node))),
         record: Record::Beat(Beat {
             epoch: Epoch(epoch),
             written_by: request(),
@@ -121,10 +121,6 @@ fn put_beat(node: u16, epoch: u64) -> Put {
 fn put_service(id: u16) -> Put {
     Put {
         key: Key::Service(ServiceId(id)),
-        record: Record::Service(Service {
-            location: NodeId(id % NODES),
-            wanted: Wanted::Started,
-            uid: Uid(1),
-        }),
+        record: Record::Service(Service::new(NodeId(id % NODES), Wanted::Started, Uid(1))),
     }
 }

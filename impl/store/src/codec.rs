@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use lockstep_model::id::{NodeId, Revision, ServiceId};
-use lockstep_model::record::{Key, Record, Write};
+use lockstep_model::id::{LockId, NodeId, Revision, ServiceId};
+use lockstep_model::record::{Data, DataKey, Key, Record, Write};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Doing, Error};
@@ -38,13 +38,58 @@ pub struct Encoded {
     pub value: String,
 }
 
-/// The text of a key: `grant/3`, `beat/3`, `service/7`.
+/// The text of a key: `grant/manager`, `grant/3`, `beat/3`, `service/7`, `data/status`,
+/// `data/entry/7`, `data/lrm/3` and so on.
 #[must_use]
 pub fn key_text(key: Key) -> String {
     match key {
-        Key::Grant(node) => format!("grant/{}", node.0),
-        Key::Beat(node) => format!("beat/{}", node.0),
+        Key::Grant(lock) => format!("grant/{}", lock_text(lock)),
+        Key::Beat(lock) => format!("beat/{}", lock_text(lock)),
         Key::Service(service) => format!("service/{}", service.0),
+        Key::Data(data) => format!("data/{}", data_text(data)),
+    }
+}
+
+fn lock_text(lock: LockId) -> String {
+    match lock {
+        LockId::Manager => String::from("manager"),
+        LockId::Agent(node) => node.0.to_string(),
+    }
+}
+
+fn data_text(key: DataKey) -> String {
+    match key {
+        DataKey::Status => String::from("status"),
+        DataKey::Entry(service) => format!("entry/{}", service.0),
+        DataKey::Lrm(node) => format!("lrm/{}", node.0),
+        DataKey::Resource(service) => format!("resource/{}", service.0),
+        DataKey::Commands => String::from("commands"),
+        DataKey::Rules => String::from("rules"),
+        DataKey::Groups => String::from("groups"),
+    }
+}
+
+fn parse_lock(text: &str) -> Option<LockId> {
+    match text {
+        "manager" => Some(LockId::Manager),
+        number => Some(LockId::Agent(NodeId(number.parse().ok()?))),
+    }
+}
+
+fn parse_data(text: &str) -> Option<DataKey> {
+    let (kind, number) = match text.split_once('/') {
+        Some((kind, number)) => (kind, Some(number.parse::<u16>().ok()?)),
+        None => (text, None),
+    };
+    match (kind, number) {
+        ("status", None) => Some(DataKey::Status),
+        ("entry", Some(number)) => Some(DataKey::Entry(ServiceId(number))),
+        ("lrm", Some(number)) => Some(DataKey::Lrm(NodeId(number))),
+        ("resource", Some(number)) => Some(DataKey::Resource(ServiceId(number))),
+        ("commands", None) => Some(DataKey::Commands),
+        ("rules", None) => Some(DataKey::Rules),
+        ("groups", None) => Some(DataKey::Groups),
+        _ => None,
     }
 }
 
@@ -54,20 +99,20 @@ pub fn key_text(key: Key) -> String {
 ///
 /// [`Error::Broken`] if the text isn't exactly what [`key_text`] makes of some key.
 pub fn parse_key(text: &str) -> Result<Key, Error> {
-    let parsed = text.split_once('/').and_then(|(kind, number)| {
-        let number = number.parse::<u16>().ok()?;
-        match kind {
-            "grant" => Some(Key::Grant(NodeId(number))),
-            "beat" => Some(Key::Beat(NodeId(number))),
-            "service" => Some(Key::Service(ServiceId(number))),
-            _ => None,
-        }
+    let parsed = text.split_once('/').and_then(|(kind, rest)| match kind {
+        "grant" => parse_lock(rest).map(Key::Grant),
+        "beat" => parse_lock(rest).map(Key::Beat),
+        "service" => Some(Key::Service(ServiceId(rest.parse().ok()?))),
+        "data" => parse_data(rest).map(Key::Data),
+        _ => None,
     });
     parsed.filter(|key| key_text(*key) == text).ok_or_else(|| {
         broken(
             text,
             "a key that no record has",
-            "grant/N, beat/N or service/N with N from 0 to 65535, without leading zeros",
+            "grant/N, beat/N, service/N, data/entry/N, data/lrm/N or data/resource/N with N from 0 \
+             to 65535, without leading zeros, or grant/manager, beat/manager, data/status, \
+             data/commands, data/rules or data/groups",
         )
     })
 }
@@ -84,9 +129,8 @@ pub fn encode(key: Key, record: &Record) -> Result<Encoded, Error> {
         (Key::Grant(_), Record::Grant(grant)) => serde_json::to_string(grant),
         (Key::Beat(_), Record::Beat(beat)) => serde_json::to_string(beat),
         (Key::Service(_), Record::Service(service)) => serde_json::to_string(service),
-        (Key::Grant(_), Record::Beat(_) | Record::Service(_))
-        | (Key::Beat(_), Record::Grant(_) | Record::Service(_))
-        | (Key::Service(_), Record::Grant(_) | Record::Beat(_)) => {
+        (Key::Data(key), Record::Data(data)) if is_of(key, data) => serde_json::to_string(data),
+        (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => {
             return Err(malformed(
                 text,
                 "its content is of another kind; expected the kind of the key",
@@ -111,6 +155,30 @@ pub fn decode(key: Key, value: &[u8]) -> Result<Record, Error> {
         Key::Grant(_) => parse(key, value, "a grant").map(Record::Grant),
         Key::Beat(_) => parse(key, value, "a beat").map(Record::Beat),
         Key::Service(_) => parse(key, value, "a service").map(Record::Service),
+        Key::Data(name) => {
+            let data: Data = parse(key, value, "data")?;
+            match is_of(name, &data) {
+                true => Ok(Record::Data(Box::new(data))),
+                false => Err(broken(
+                    &key_text(key),
+                    "its content is of another kind",
+                    "the kind of the key",
+                )),
+            }
+        }
+    }
+}
+
+/// Whether a record under this key has such a content.
+const fn is_of(key: DataKey, data: &Data) -> bool {
+    match key {
+        DataKey::Status => matches!(data, Data::Status(_)),
+        DataKey::Entry(_) => matches!(data, Data::Entry(_)),
+        DataKey::Lrm(_) => matches!(data, Data::Lrm(_)),
+        DataKey::Resource(_) => matches!(data, Data::Resource(_)),
+        DataKey::Commands => matches!(data, Data::Commands(_)),
+        DataKey::Rules => matches!(data, Data::Rules(_)),
+        DataKey::Groups => matches!(data, Data::Groups(_)),
     }
 }
 
@@ -252,9 +320,18 @@ mod tests {
     #[test]
     fn keys_have_one_text() {
         for key in [
-            Key::Grant(NodeId(0)),
-            Key::Beat(NodeId(3)),
+            Key::Grant(LockId::Agent(NodeId(0))),
+            Key::Beat(LockId::Agent(NodeId(3))),
             Key::Service(ServiceId(u16::MAX)),
+            Key::Grant(LockId::Manager),
+            Key::Beat(LockId::Manager),
+            Key::Data(DataKey::Status),
+            Key::Data(DataKey::Entry(ServiceId(7))),
+            Key::Data(DataKey::Lrm(NodeId(7))),
+            Key::Data(DataKey::Resource(ServiceId(7))),
+            Key::Data(DataKey::Commands),
+            Key::Data(DataKey::Rules),
+            Key::Data(DataKey::Groups),
         ] {
             let text = key_text(key);
             assert_eq!(parse_key(&text).unwrap(), key, "{text}");
@@ -269,10 +346,30 @@ mod tests {
             "Grant/3",
             "grant/3/",
             "lock/3",
+            "service/manager",
+            "data",
+            "data/entry",
+            "data/entry/07",
+            "data/rules/1",
         ] {
             let error = parse_key(text).unwrap_err().to_string();
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }
+    }
+
+    #[test]
+    fn data_is_of_the_kind_of_its_key() {
+        let (rules, groups) = (Key::Data(DataKey::Rules), Key::Data(DataKey::Groups));
+        let commands = Record::Data(Box::new(Data::Commands(Vec::new())));
+        assert!(encode(rules, &commands).is_err());
+        let encoded = encode(Key::Data(DataKey::Commands), &commands).unwrap();
+        let text = encoded.value.as_bytes();
+        assert_eq!(
+            decode(Key::Data(DataKey::Commands), text).unwrap(),
+            commands
+        );
+        let error = decode(groups, text).unwrap_err().to_string();
+        assert!(error.contains("expected the kind of the key"), "{error}");
     }
 
     #[test]
@@ -307,7 +404,7 @@ mod tests {
         assert!(error.contains("wanted"), "{error}");
         let large = vec![b' '; VALUE_BYTES_MAX + 1];
         assert!(matches!(
-            decode(Key::Grant(NodeId(1)), &large),
+            decode(Key::Grant(LockId::Agent(NodeId(1))), &large),
             Err(Error::TooLarge { .. })
         ));
     }

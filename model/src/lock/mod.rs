@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::event::Violation;
-use crate::id::{Holder, NodeId, RequestId, Revision, ServiceId};
+use crate::id::{Holder, LockId, RequestId, Revision, ServiceId};
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{Grant, GrantState};
 use crate::time::{Instant, Wakeup, Why};
@@ -42,7 +42,7 @@ use types::{Kind, Request, Seen};
 /// One process's dealings with one lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Client {
-    lock: NodeId,
+    lock: LockId,
     me: Holder,
     /// Only while the lock is not held: a holder watches nobody.
     seen: Option<Seen>,
@@ -57,7 +57,7 @@ pub struct Client {
 impl Client {
     /// A process that knows nothing yet about the lock.
     #[must_use]
-    pub const fn new(lock: NodeId, me: Holder) -> Self {
+    pub const fn new(lock: LockId, me: Holder) -> Self {
         Self {
             lock,
             me,
@@ -72,7 +72,7 @@ impl Client {
 
     /// Which lock this is.
     #[must_use]
-    pub const fn lock(&self) -> NodeId {
+    pub const fn lock(&self) -> LockId {
         self.lock
     }
 
@@ -316,6 +316,8 @@ impl Visit for Client {
             hold.visit(visitor);
         }
         self.known.visit(visitor);
-        visitor.node(&mut self.lock);
+        if let LockId::Agent(node) = &mut self.lock {
+            visitor.node(node);
+        }
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Client, Seen};
 use crate::config::Config;
+use crate::id::LockId;
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{Grant, GrantState};
 use crate::time::{Instant, Span};
@@ -67,11 +68,21 @@ impl Client {
         let Some(grant) = &seen.grant else {
             return Standing::Free(Takeover::of(GrantState::HeldGuarded));
         };
-        if self.me.node == self.lock && grant.holder.node == self.me.node {
+        let at_home = match self.lock {
+            LockId::Agent(_) => self.is_own_node() && grant.holder.node == self.me.node,
+            // Only a successor in the same boot needs not wait.
+            LockId::Manager => grant.holder.same_boot(&self.me),
+        };
+        if at_home {
             self.standing_at_home(config, now, seen, grant)
         } else {
             self.standing_elsewhere(config, now, seen, grant)
         }
+    }
+
+    /// Whether this is the agent lock of this process's own node.
+    fn is_own_node(&self) -> bool {
+        self.lock == LockId::Agent(self.me.node)
     }
 
     /// The lock of this process's own node, last held under that node's name.
@@ -139,12 +150,10 @@ impl Client {
     ) -> Standing {
         // Another node keeps a list of what runs unguarded here; this boot still knows it.
         let mine = |list: &crate::record::Unguarded| {
-            self.me.node == self.lock
-                && list.machine == self.me.machine
-                && list.boot == self.me.boot
+            self.is_own_node() && list.machine == self.me.machine && list.boot == self.me.boot
         };
         let other_machine = grant.state.unguarded().is_some_and(|list| {
-            self.me.node == self.lock
+            self.is_own_node()
                 && list.machine != self.me.machine
                 && !config.broken(Mutant::MachineIgnored)
         });
@@ -160,7 +169,7 @@ impl Client {
                 Standing::Free(Takeover::of(GrantState::HeldGuarded))
             }
             GrantState::ReleasedRunning(list)
-                if self.me.node == self.lock && list.machine == self.me.machine =>
+                if self.is_own_node() && list.machine == self.me.machine =>
             {
                 self.after_silence(config, now, seen, grant, GrantState::HeldGuarded)
             }

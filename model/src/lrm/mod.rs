@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::event::{Effects, Event, LrmState, Violation};
-use crate::id::{Holder, RequestId, Revision, ServiceId};
+use crate::id::{Holder, LockId, RequestId, Revision, ServiceId};
 use crate::lock::{self, Change};
 use crate::mutation::Mutation;
 use crate::time::{Instant, Wakeup, Why, earliest};
@@ -110,7 +110,7 @@ impl Lrm {
         Self {
             phase: Phase::New,
             state: LrmState::Startup,
-            lock: lock::Client::new(me.node, me),
+            lock: lock::Client::new(LockId::Agent(me.node), me),
             watchdog: lanes::Link::new(),
             reading: lanes::Reading::new(),
             view: None,

@@ -64,7 +64,7 @@ impl Lrm {
 
     /// The services that belong to this node.
     fn services_here(&self, snapshot: &Snapshot) -> Vec<(ServiceId, Service)> {
-        let here = self.lock.lock();
+        let here = self.lock.me().node;
         snapshot
             .services()
             .filter(|(_, _, service)| service.location == here)
@@ -82,7 +82,7 @@ impl Lrm {
         let other_boot = self.lock.is_held_by_other_boot();
         let beat = self.lock.seen_beat();
         let change = self.lock.observe(config, now, snapshot);
-        let node = self.lock.lock();
+        let node = self.lock.me().node;
         let alarm = if self.lock.standing(config, now) == Standing::OtherMachine {
             Some(Event::OtherMachine { node })
         } else if self.lock.is_held_by_other_boot() {

@@ -69,11 +69,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// Nothing runs yet; service 0 belongs to node 0 and is wanted.
     pub(crate) fn new(timing: Timing, origin: Instant) -> Self {
-        let service = Service {
-            location: NodeId(0),
-            wanted: Wanted::Started,
-            uid: Uid(1),
-        };
+        let service = Service::new(NodeId(0), Wanted::Started, Uid(1));
         let entry = Entry {
             key: Key::Service(ServiceId(0)),
             revision: Revision(1),
@@ -454,11 +450,7 @@ impl Bench {
     }
 
     fn want(&mut self, service: ServiceId, wanted: Wanted) {
-        let record = Service {
-            location: NodeId(0),
-            wanted,
-            uid: Uid(self.revision.0 + 1),
-        };
+        let record = Service::new(NodeId(0), wanted, Uid(self.revision.0 + 1));
         let key = Key::Service(service);
         let record = Record::Service(record);
         self.put(&[Put { key, record }]);

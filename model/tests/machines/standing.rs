@@ -4,7 +4,8 @@ use lockstep_model::config::Config;
 use lockstep_model::config::profile::Profile;
 use lockstep_model::event::{Effects, Event};
 use lockstep_model::id::{
-    BootId, Epoch, Holder, Incarnation, MachineId, NodeId, Ranks, RequestId, Revision, ServiceId,
+    BootId, Epoch, Holder, Incarnation, LockId, MachineId, NodeId, Ranks, RequestId, Revision,
+    ServiceId,
 };
 use lockstep_model::lock::{Client, Standing};
 use lockstep_model::lrm::{Effect, Input, Lrm};
@@ -52,8 +53,8 @@ fn snapshot(holder: Holder, state: impl FnOnce(Unguarded) -> GrantState) -> Snap
     Snapshot {
         revision: Revision(2),
         entries: vec![
-            entry(Key::Grant(NODE), Record::Grant(grant)),
-            entry(Key::Beat(NODE), Record::Beat(beat)),
+            entry(Key::Grant(LockId::Agent(NODE)), Record::Grant(grant)),
+            entry(Key::Beat(LockId::Agent(NODE)), Record::Beat(beat)),
         ],
     }
 }
@@ -66,7 +67,7 @@ fn config() -> Config {
 /// Where `me` stands once the lock has been silent for a day.
 fn stands(me: Holder, seen: &Snapshot) -> Standing {
     let (config, day) = (config(), Instant(86_400_000));
-    let mut client = Client::new(NODE, me);
+    let mut client = Client::new(LockId::Agent(NODE), me);
     client.observe(&config, Instant(1), seen);
     client.standing(&config, day)
 }

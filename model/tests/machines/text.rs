@@ -44,9 +44,14 @@ fn record(record: &Record) -> String {
             let wanted = match service.wanted {
                 Wanted::Started => "started",
                 Wanted::Stopped => "stopped",
+                Wanted::Untouched => "untouched",
+                Wanted::Ignored => "ignored",
+                Wanted::Fenced => "fenced",
+                Wanted::Moved { .. } => "moved",
             };
             format!("service({wanted} on {})", service.location)
         }
+        Record::Data(_) => "data".into(),
     }
 }
 
@@ -55,6 +60,7 @@ fn compare(compare: &Compare) -> String {
         Key::Grant(_) => "grant".into(),
         Key::Beat(_) => "beat".into(),
         Key::Service(service) => service.to_string(),
+        Key::Data(_) => "data".into(),
     };
     format!("{key}@{}", compare.revision.0)
 }

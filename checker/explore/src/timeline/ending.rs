@@ -1,10 +1,10 @@
 //! The state at the end of a story.
 
-use lockstep_model::record::{GrantState, Key, Record, Wanted};
+use lockstep_model::record::{GrantState, Key, Record};
 use lockstep_model::time::Instant;
 use lockstep_world::state::{Device, Host, Instance};
 
-use super::scene::{Scene, services};
+use super::scene::{Scene, services, wanted};
 
 /// Paragraphs with headings: locks, services, then each host.
 pub(super) fn of(scene: &Scene<'_>) -> Vec<(String, Vec<String>)> {
@@ -52,10 +52,7 @@ fn store(scene: &Scene<'_>) -> Vec<String> {
     }
     for entry in &scene.world.store.entries {
         if let (Key::Service(id), Record::Service(service)) = (entry.key, &entry.record) {
-            let wanted = match service.wanted {
-                Wanted::Started => "to run",
-                Wanted::Stopped => "to be stopped",
-            };
+            let wanted = wanted(service.wanted);
             lines.push(format!(
                 "service {id}: {wanted} on {}",
                 scene.node(service.location)

@@ -8,7 +8,7 @@ use lockstep_model::watchdog::message::{Armed, FromMultiplexer, ToMultiplexer};
 use lockstep_model::{contender, lrm};
 
 use super::Tone;
-use super::scene::{Scene, services};
+use super::scene::{Scene, services, wanted};
 
 /// What a write does, by what stands in the store.
 pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
@@ -16,9 +16,11 @@ pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
     let mut tone = Tone::Notable;
     for put in &write.puts {
         match (put.key, &put.record) {
-            (Key::Grant(node), Record::Grant(new)) => {
-                let old = scene.world.grant(node);
-                let lock = format!("the lock of {}", scene.node(node));
+            (Key::Grant(id), Record::Grant(new)) => {
+                let key = Key::Grant(id);
+                let old = scene.world.store.entry(key);
+                let old = old.and_then(|entry| entry.record.as_grant());
+                let lock = scene.lock(id);
                 let taking = old.is_none_or(|old| new.epoch > old.epoch);
                 parts.push(match (&new.state, taking) {
                     (GrantState::HeldGuarded, true) => format!("takes {lock}"),
@@ -43,21 +45,21 @@ pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
                     }
                 });
             }
-            (Key::Beat(node), Record::Beat(_)) if write.puts.len() == 1 => {
-                parts.push(format!("renews the lock of {}", scene.node(node)));
+            (Key::Beat(lock), Record::Beat(_)) if write.puts.len() == 1 => {
+                parts.push(format!("renews {}", scene.lock(lock)));
                 tone = Tone::Routine;
             }
             (Key::Service(id), Record::Service(new)) => {
                 let wanted = match new.wanted {
-                    Wanted::Started => "",
-                    Wanted::Stopped => ", stopped",
+                    Wanted::Started => String::new(),
+                    other => format!(", {}", wanted(other)),
                 };
                 parts.push(format!(
                     "moves {id} to {}{wanted}",
                     scene.node(new.location)
                 ));
             }
-            (Key::Grant(_) | Key::Beat(_) | Key::Service(_), _) => {}
+            (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => {}
         }
     }
     (parts.join(" and "), tone)
@@ -190,15 +192,11 @@ pub(super) fn decided(scene: &Scene<'_>, event: &Event) -> (String, Tone) {
     let notable = |what: String| (what, Tone::Notable);
     let alarm = |what: &str| (what.to_owned(), Tone::Alarm);
     match event {
-        Event::LockTaken { lock, epoch } => notable(format!(
-            "has the lock of {}, term {epoch}",
-            scene.node(*lock)
-        )),
+        Event::LockTaken { lock, epoch } => {
+            notable(format!("has {}, term {epoch}", scene.lock(*lock)))
+        }
         Event::LockReleased { .. } => notable("has given the lock back".into()),
-        Event::LockLost { lock } => (
-            format!("has lost the lock of {}", scene.node(*lock)),
-            Tone::Alarm,
-        ),
+        Event::LockLost { lock } => (format!("has lost {}", scene.lock(*lock)), Tone::Alarm),
         Event::SecondBoot { .. } => alarm("another boot of its node renews the lock"),
         Event::OtherMachine { .. } => alarm("another machine held the lock: refuses to take it"),
         Event::RequestUnanswered => notable("gives a request up".into()),

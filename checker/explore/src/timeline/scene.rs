@@ -1,8 +1,9 @@
 //! A state with what is needed to speak of it: the moment, and which host is in which column.
 
 use lockstep_model::config::{Field, Kappa};
-use lockstep_model::id::{Holder, Incarnation, NodeId, ServiceId};
+use lockstep_model::id::{Holder, Incarnation, LockId, NodeId, ServiceId};
 use lockstep_model::mutation::Mutant;
+use lockstep_model::record::Wanted;
 use lockstep_model::time::Instant;
 use lockstep_world::setup::Physics;
 use lockstep_world::state::{Host, World};
@@ -38,6 +39,14 @@ impl Scene<'_> {
         let column = host.and_then(|host| self.columns.get(host));
         let named = column.and_then(|column| hosts.get(*column));
         named.map_or(node, |host| host.node).to_string()
+    }
+
+    /// `the lock of node1`.
+    pub(super) fn lock(&self, lock: LockId) -> String {
+        match lock {
+            LockId::Manager => "the manager lock".into(),
+            LockId::Agent(node) => format!("the lock of {}", self.node(node)),
+        }
     }
 
     /// A moment of a host's clock, in ticks since the beginning, as if its rate were true from now
@@ -204,5 +213,17 @@ pub(super) fn services(ids: &[ServiceId]) -> String {
     match names.as_slice() {
         [] => "nothing".into(),
         names => names.join(" and "),
+    }
+}
+
+/// What a service is to do.
+pub(super) const fn wanted(wanted: Wanted) -> &'static str {
+    match wanted {
+        Wanted::Started => "to run",
+        Wanted::Stopped => "to be stopped",
+        Wanted::Untouched => "to stay as it is",
+        Wanted::Ignored => "to be ignored",
+        Wanted::Fenced => "to be stopped for good",
+        Wanted::Moved { .. } => "to move",
     }
 }

@@ -2,13 +2,12 @@
 
 use lockstep_model::event::Event;
 use lockstep_model::lrm;
-use lockstep_model::record::Wanted;
 use lockstep_model::time::Why;
 use lockstep_world::state::{Delayed, Instance, Stage};
 use lockstep_world::{Action, Proc, World};
 
 use super::exchange::{self, contender_input, lrm_input, mux_effect, to_mux};
-use super::scene::{Scene, services};
+use super::scene::{self, Scene, services};
 use super::{Place, Tone};
 
 /// A part of a sentence.
@@ -231,11 +230,8 @@ fn acts_of_people(scene: &Scene<'_>, action: &Action) -> Option<Said> {
             person(format!("somebody edits: {service} belongs to {node}"))
         }
         Action::Want { service, wanted } => {
-            let wanted = match wanted {
-                Wanted::Started => "run",
-                Wanted::Stopped => "not run",
-            };
-            person(format!("somebody wants {service} to {wanted}"))
+            let wanted = scene::wanted(wanted);
+            person(format!("somebody wants {service} {wanted}"))
         }
         Action::RestartLrm { host } => {
             person(format!("somebody restarts the LRM of {}", scene.host(host)))

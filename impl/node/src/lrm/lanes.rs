@@ -213,11 +213,7 @@ mod tests {
     }
 
     fn write(handle: &mut Handle, number: u64) -> Option<()> {
-        let service = Service {
-            location: NodeId(1),
-            wanted: Wanted::Started,
-            uid: Uid(number),
-        };
+        let service = Service::new(NodeId(1), Wanted::Started, Uid(number));
         let write = Write {
             request: RequestId {
                 process: Incarnation(1),

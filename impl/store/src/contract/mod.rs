@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use lockstep_model::id::Holder;
 use lockstep_model::id::{
-    BootId, Epoch, Incarnation, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
+    BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
 };
 use lockstep_model::record::{
     Beat, Compare, Entry, Grant, GrantState, Key, Outcome, Put, Record, Service, Snapshot, Wanted,
@@ -114,17 +114,13 @@ fn write(number: u64, compares: &[(Key, Revision)], puts: Vec<Put>) -> Write {
 fn put_service(id: ServiceId, uid: u64) -> Put {
     Put {
         key: Key::Service(id),
-        record: Record::Service(Service {
-            location: NodeId(3),
-            wanted: Wanted::Started,
-            uid: Uid(uid),
-        }),
+        record: Record::Service(Service::new(NodeId(3), Wanted::Started, Uid(uid))),
     }
 }
 
 fn put_beat(node: u16, epoch: u64) -> Put {
     Put {
-        key: Key::Beat(NodeId(node)),
+        key: Key::Beat(LockId::Agent(NodeId(node))),
         record: Record::Beat(Beat {
             epoch: Epoch(epoch),
             written_by: RequestId {
@@ -137,7 +133,7 @@ fn put_beat(node: u16, epoch: u64) -> Put {
 
 fn put_grant(node: u16, state: GrantState) -> Put {
     Put {
-        key: Key::Grant(NodeId(node)),
+        key: Key::Grant(LockId::Agent(NodeId(node))),
         record: Record::Grant(Grant {
             holder: Holder {
                 node: NodeId(node),

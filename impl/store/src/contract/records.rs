@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockstep_model::id::{BootId, MachineId, NodeId, Revision, ServiceId};
+use lockstep_model::id::{BootId, LockId, MachineId, NodeId, Revision, ServiceId};
 use lockstep_model::record::{GrantState, Key, Outcome, Put, Record, Unguarded};
 
 use super::{
@@ -43,8 +43,14 @@ pub fn one_write_one_revision(fixture: &impl Fixture) {
     assert_eq!(snapshot.revision, second);
     let together = snapshot.revision_of(Key::Service(COUNTER));
     assert_eq!(together, first, "one write, one revision");
-    assert_eq!(snapshot.revision_of(Key::Beat(NodeId(3))), second);
-    assert_eq!(snapshot.revision_of(Key::Grant(NodeId(10))), second);
+    assert_eq!(
+        snapshot.revision_of(Key::Beat(LockId::Agent(NodeId(3)))),
+        second
+    );
+    assert_eq!(
+        snapshot.revision_of(Key::Grant(LockId::Agent(NodeId(10)))),
+        second
+    );
     assert_eq!(snapshot.entries.len(), 3);
 }
 
@@ -74,7 +80,10 @@ pub fn refused_changes_nothing(fixture: &impl Fixture) {
     let puts = || vec![put_beat(1, 2), put_beat(2, 2), put_service(COUNTER, 2)];
     let new = applied(&mut store, &write(2, &[], vec![put_beat(1, 1)]));
     let before = read(&mut store);
-    let (one, two) = (Key::Beat(NodeId(1)), Key::Beat(NodeId(2)));
+    let (one, two) = (
+        Key::Beat(LockId::Agent(NodeId(1))),
+        Key::Beat(LockId::Agent(NodeId(2))),
+    );
     let refused: &[&[(Key, Revision)]] = &[
         &[(one, old)],
         &[(one, Revision::ABSENT)],
@@ -105,7 +114,7 @@ pub fn refused_changes_nothing(fixture: &impl Fixture) {
 /// Conditions on keys that aren't put count; a write that puts nothing changes nothing.
 pub fn conditions_without_puts(fixture: &impl Fixture) {
     let mut store = fixture.open();
-    let grant = Key::Grant(NodeId(1));
+    let grant = Key::Grant(LockId::Agent(NodeId(1)));
     let held = applied(
         &mut store,
         &write(1, &[], vec![put_grant(1, GrantState::HeldGuarded)]),
@@ -133,7 +142,10 @@ pub fn same_content_is_a_change(fixture: &impl Fixture) {
     let first = applied(&mut store, &write(1, &[], vec![put_beat(1, 1)]));
     let second = applied(&mut store, &write(2, &[], vec![put_beat(1, 1)]));
     assert!(first < second, "a new revision for the same content");
-    assert_eq!(read(&mut store).revision_of(Key::Beat(NodeId(1))), second);
+    assert_eq!(
+        read(&mut store).revision_of(Key::Beat(LockId::Agent(NodeId(1)))),
+        second
+    );
 }
 
 /// Every kind of content comes back as it was, at the edges of its numbers too.
@@ -175,7 +187,7 @@ pub fn unsendable_writes(fixture: &impl Fixture) {
     let services = |count: u16| (0..count).map(|n| put_service(ServiceId(n), 1)).collect();
     let large = |node| put_grant(node, GrantState::ReleasedRunning(many_services(10_500)));
     let too_large = put_grant(1, GrantState::ReleasedRunning(many_services(30_000)));
-    let many = vec![(Key::Beat(NodeId(1)), before.revision); OPERATIONS_MAX + 1];
+    let many = vec![(Key::Beat(LockId::Agent(NodeId(1))), before.revision); OPERATIONS_MAX + 1];
     let cases = [
         ("another kind", write(2, &[], vec![other_kind])),
         ("twice", write(3, &[], vec![put_beat(1, 2), put_beat(1, 3)])),
@@ -260,7 +272,11 @@ pub fn watch_reports(fixture: &impl Fixture) {
     assert_eq!(
         outcome(
             &mut store,
-            &write(2, &[(Key::Beat(NodeId(1)), before)], vec![put_beat(1, 2)])
+            &write(
+                2,
+                &[(Key::Beat(LockId::Agent(NodeId(1))), before)],
+                vec![put_beat(1, 2)]
+            )
         ),
         Outcome::Refused
     );

@@ -63,7 +63,7 @@ fn broken_values_name_their_key() {
 fn broken_keys_are_named() {
     for key in ["service/07", "service/65536", "lock/1", "", "service/7\n"] {
         let change = format!("UPDATE record SET key = '{key}'");
-        check_broken(&change, &["expected grant/N, beat/N or service/N"]);
+        check_broken(&change, &["expected grant/N, beat/N, service/N"]);
     }
     let long = format!("UPDATE record SET key = '{}'", "k".repeat(100_000));
     check_broken(&long, &["\"kkkk", "more than 64 bytes"]);

@@ -93,11 +93,7 @@ fn open(path: &Path, busy_timeout: Duration) -> Result<Embedded, Error> {
 
 /// A write of service 7.
 fn write_number(number: u64) -> Write {
-    let service = Service {
-        location: NodeId(1),
-        wanted: Wanted::Started,
-        uid: Uid(number),
-    };
+    let service = Service::new(NodeId(1), Wanted::Started, Uid(number));
     Write {
         request: RequestId {
             process: Incarnation(1),
