@@ -469,8 +469,7 @@ fn visit_record<V: Visitor + ?Sized>(key: &mut Key, record: &mut Record, visitor
             beat.written_by.visit(visitor);
         }
         Record::Service(service) => service.visit(visitor),
-        // No checked world has any yet.
-        Record::Data(_) => {}
+        Record::Data(data) => data.visit(visitor),
     }
     key.visit_node(visitor);
 }
@@ -504,6 +503,22 @@ impl Visit for Outcome {
     }
 }
 
+impl Visit for Data {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Lrm(published) => published.visit(visitor),
+            // No checked world has any yet.
+            Self::Status(_)
+            | Self::Entry(_)
+            | Self::Resource(_)
+            | Self::Commands(_)
+            | Self::Rules(_)
+            | Self::Groups(_) => {}
+        }
+    }
+}
+
+visit_fields!(Published { status, written_by });
 visit_fields!(Write {
     request,
     compares,

@@ -115,6 +115,8 @@ pub enum Why {
     Retry,
     /// Nothing is to run here; the lock is given back.
     Idle,
+    /// A process shows that it lives.
+    Presence,
 }
 
 /// When to call `step` with a timer input at the latest, and why.

@@ -111,8 +111,10 @@ impl Lrm {
             return self.duty_without_lock(config, now);
         };
         match (self.leaving, &hold.state) {
-            (Some(Leave::Stop), _) => Duty::Stop,
-            (Some(Leave::Restart), _) | (None, GrantState::HeldUnguarded(_)) => Duty::Leave,
+            (Some(Leave::Stop | Leave::StopAndFreeze), _) => Duty::Stop,
+            (Some(Leave::Restart | Leave::Migrate), _) | (None, GrantState::HeldUnguarded(_)) => {
+                Duty::Leave
+            }
             (
                 None,
                 GrantState::HeldGuarded
@@ -222,7 +224,7 @@ impl Lrm {
         match job {
             Job::Start => effects.say(Event::Starting(service)),
             Job::Stop => effects.say(Event::Stopping(service)),
-            Job::Query => {}
+            Job::Query | Job::Send { .. } => {}
         }
         if job == Job::Query || config.broken(Mutant::NoIntent) {
             self.spawn(config, now, service, effects);
@@ -277,13 +279,14 @@ impl Lrm {
         worker.stage = Stage::Spawned;
         let not_after = match worker.job {
             Job::Start => stop_from.filter(|at| *at > now),
-            Job::Query | Job::Stop => None,
+            Job::Query | Job::Stop | Job::Send { .. } => None,
         };
         effects.push(Effect::Spawn {
             worker: worker.id,
             service,
             job: worker.job,
             not_after,
+            timeout_seconds: None,
         });
     }
 
@@ -312,10 +315,10 @@ impl Lrm {
             (Job::Stop | Job::Query, Report::Stopped) => Status::Stopped,
             (Job::Stop, _) if config.broken(Mutant::FailedStopIsStopped) => Status::Stopped,
             // A start that ends with "stopped" has failed half-way for all that is known.
-            (Job::Start, Report::Stopped | Report::Unclear) => Status::Failed,
-            (Job::Stop, Report::Running | Report::Unclear) | (Job::Query, Report::Unclear) => {
-                Status::Unknown
-            }
+            (Job::Start, Report::Stopped | Report::Unclear | Report::Sent) => Status::Failed,
+            (Job::Stop, Report::Running | Report::Unclear | Report::Sent)
+            | (Job::Query, Report::Unclear | Report::Sent)
+            | (Job::Send { .. }, _) => Status::Unknown,
         };
         match local.status {
             Status::Unknown | Status::Failed => {

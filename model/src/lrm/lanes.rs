@@ -367,7 +367,10 @@ impl Lrm {
             .is_some_and(|since| since + config.timing().idle <= now);
         match self.leaving {
             None => idle_over.then_some(GrantState::ReleasedClean),
-            Some(Leave::Stop) => self.all_stopped().then_some(GrantState::ReleasedClean),
+            Some(Leave::Stop | Leave::StopAndFreeze) => {
+                self.all_stopped().then_some(GrantState::ReleasedClean)
+            }
+            Some(Leave::Migrate) => None,
             Some(Leave::Restart) => Some(self.left_state(config)),
         }
     }

@@ -20,6 +20,7 @@ mod types;
 mod view;
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,7 @@ use crate::config::Config;
 use crate::event::{Effects, Event, LrmState, Violation};
 use crate::id::{Holder, LockId, RequestId, Revision, ServiceId};
 use crate::lock::{self, Change};
+use crate::manager::status::{LrmMode, LrmStatus};
 use crate::mutation::Mutation;
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::visit_fields;
@@ -132,6 +134,16 @@ impl Lrm {
     #[must_use]
     pub const fn state(&self) -> LrmState {
         self.state
+    }
+
+    /// What it tells the manager.
+    #[must_use]
+    pub fn published<M: Mutation>(&self, _config: &Config<M>, _now: Instant) -> LrmStatus {
+        LrmStatus {
+            state: Some(self.state),
+            mode: Some(self.leaving.map_or(LrmMode::Active, Leave::mode)),
+            results: Vec::new(),
+        }
     }
 
     /// The revision of the store that the next start would rest on.
@@ -394,7 +406,7 @@ impl Local {
     }
 }
 
-visit_fields!(Worker { id });
+visit_fields!(Worker { id, job });
 visit_fields!(Local { worker; retry_at });
 visit_fields!(Lrm {
     lock,

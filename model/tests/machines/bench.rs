@@ -350,7 +350,7 @@ impl Bench {
         match job {
             Job::Start => *running = true,
             Job::Stop if !failed => *running = false,
-            Job::Stop | Job::Query => {}
+            Job::Stop | Job::Query | Job::Send { .. } => {}
         }
         let report = match (failed, *running) {
             (true, _) => Report::Unclear,

@@ -96,6 +96,7 @@ pub(super) const fn job(job: Job) -> &'static str {
         Job::Query => "ask about",
         Job::Start => "start",
         Job::Stop => "stop",
+        Job::Send { .. } => "send away",
     }
 }
 
@@ -105,6 +106,7 @@ pub(super) const fn report(report: Report) -> &'static str {
         Report::Running => "runs",
         Report::Stopped => "is stopped",
         Report::Unclear => "is unclear",
+        Report::Sent => "is paused and was sent",
     }
 }
 
@@ -141,6 +143,8 @@ pub(super) fn lrm_input(scene: &Scene<'_>, input: &lrm::Input) -> String {
         Input::Timer => "wakes".into(),
         Input::Leave(lrm::Leave::Restart) => "is told to restart".into(),
         Input::Leave(lrm::Leave::Stop) => "is told to stop".into(),
+        Input::Leave(lrm::Leave::StopAndFreeze) => "is told to stop and come back".into(),
+        Input::Leave(lrm::Leave::Migrate) => "is told to end when nothing is left".into(),
     }
 }
 

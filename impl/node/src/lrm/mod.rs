@@ -26,11 +26,11 @@ use lockstep_model::id::{Holder, RequestId, ServiceId};
 use lockstep_model::journal::Kind;
 use lockstep_model::lrm::{Effect, Input, Job, Leave, Lrm};
 use lockstep_model::mutation::NoMutation;
-use lockstep_model::time::{Instant, Span};
+use lockstep_model::time::Span;
 use lockstep_watchdog::clock::{self, Alarm};
 use signal_hook::consts::SIGUSR1;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Task};
 use crate::core::Core;
 use crate::error::{Error, system};
 use crate::settings::Settings;
@@ -275,7 +275,11 @@ impl Driver {
                 service,
                 job,
                 not_after,
-            } => self.work(worker, service, job, not_after),
+                timeout_seconds,
+            } => {
+                let task = self.agent.task(service, job, not_after, timeout_seconds);
+                self.work(worker, service, job, task);
+            }
             Effect::KillServices(services) => {
                 let agent = Arc::clone(&self.agent);
                 self.spawn("kill", move |events| {
@@ -288,8 +292,7 @@ impl Driver {
         }
     }
 
-    fn work(&self, worker: RequestId, service: ServiceId, job: Job, not_after: Option<Instant>) {
-        let task = self.agent.task(service, job, not_after);
+    fn work(&self, worker: RequestId, service: ServiceId, job: Job, task: Task) {
         self.spawn("work", move |events| {
             let Some(done) = task.run() else {
                 return;
