@@ -7,7 +7,7 @@ use lockstep_model::manager::status::ExitCode;
 use lockstep_model::placement::state::ServiceState;
 
 use crate::cluster::Cluster;
-use crate::guests::{Failing, Kind};
+use crate::guests::{Failing, Kind, Operation};
 use crate::log::Daemon;
 
 /// How long an operation on a guest takes, in seconds.
@@ -217,29 +217,6 @@ impl Cluster {
         operation: Operation,
     ) -> bool {
         let here = self.names.node(self.nodes[node].id);
-        let elsewhere = failing
-            .only_on
-            .is_some_and(|number| here != format!("node{number}"));
-        let attempts = self.guests.attempts.entry(service).or_default();
-        let (count, failures) = match operation {
-            Operation::Start => (&mut attempts.starts, failing.starts),
-            Operation::Move => (&mut attempts.moves, failing.moves),
-        };
-        if elsewhere {
-            *count = 0;
-            return false;
-        }
-        *count += 1;
-        if failures >= *count {
-            return true;
-        }
-        *count = 0;
-        false
+        self.guests.fails(here, service, failing, operation)
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operation {
-    Start,
-    Move,
 }

@@ -7,7 +7,7 @@ use lockstep_model::manager::status::{DisarmMode, Requested};
 
 use crate::case::{self, QUEUE_MAX, SERVICES_MAX};
 use crate::cluster::{Cluster, Fatal};
-use crate::guests::{self, Guest, Kind};
+use crate::guests::{self, Guest, Guests, Kind};
 
 impl Cluster {
     /// Carries out a command, which is logged first.
@@ -176,13 +176,8 @@ impl Cluster {
         if self.guests.configured.len() >= SERVICES_MAX {
             return Err(unknown(&format!("more than {SERVICES_MAX} services")));
         }
-        let requested = match more.first().copied().unwrap_or("started") {
-            "started" | "enabled" => Requested::Started,
-            "stopped" => Requested::Stopped,
-            "disabled" => Requested::Disabled,
-            "ignored" => Requested::Ignored,
-            other => return Err(unknown(&format!("unknown state '{other}'"))),
-        };
+        let requested = state_of_added(more.first().copied().unwrap_or("started"));
+        let requested = requested.map_err(|what| unknown(&what))?;
         let runs = !matches!(more.get(1).copied().unwrap_or("0"), "0" | "");
         let kind = Kind::of(sid).ok_or_else(|| unknown("expected vm:, ct: or fa: and digits"))?;
         let id = guests::intern(&mut self.names, sid)?;
@@ -223,29 +218,13 @@ impl Cluster {
     fn set_static_stats(&mut self, sid: &str, words: &[&str]) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
         let id = self.configured(sid).ok_or_else(no_such)?;
-        let stats = self.guests.static_stats.entry(id).or_default();
-        for (key, value) in pairs(words)? {
-            match key {
-                "maxcpu" => stats.maxcpu = Some(case::cores(value).map_err(malformed)?),
-                "maxmem" => stats.maxmem = Some(case::mebibytes(value).map_err(malformed)?),
-                other => return Err(unknown_key(other, "maxcpu or maxmem")),
-            }
-        }
-        Ok(())
+        self.guests.set_static_stats(id, words)
     }
 
     fn set_dynamic_stats(&mut self, sid: &str, words: &[&str]) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
         let id = self.configured(sid).ok_or_else(no_such)?;
-        let stats = self.guests.dynamic_stats.entry(id).or_default();
-        for (key, value) in pairs(words)? {
-            match key {
-                "cpu" => stats.cpu = Some(case::cores(value).map_err(malformed)?),
-                "mem" => stats.mem = Some(case::mebibytes(value).map_err(malformed)?),
-                other => return Err(unknown_key(other, "cpu or mem")),
-            }
-        }
-        Ok(())
+        self.guests.set_dynamic_stats(id, words)
     }
 
     fn move_by_hand(&mut self, sid: &str, node: &str) -> Result<(), Fatal> {
@@ -271,8 +250,51 @@ impl Cluster {
     }
 }
 
+impl Guests {
+    /// Sets what a command says of a service's limits.
+    pub(crate) fn set_static_stats(&mut self, id: ServiceId, words: &[&str]) -> Result<(), Fatal> {
+        let stats = self.static_stats.entry(id).or_default();
+        for (key, value) in pairs(words)? {
+            match key {
+                "maxcpu" => stats.maxcpu = Some(case::cores(value).map_err(malformed)?),
+                "maxmem" => stats.maxmem = Some(case::mebibytes(value).map_err(malformed)?),
+                other => return Err(unknown_key(other, "maxcpu or maxmem")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets what a command says of a service's load.
+    pub(crate) fn set_dynamic_stats(
+        &mut self,
+        id: ServiceId,
+        words: &[&str],
+    ) -> Result<(), Fatal> {
+        let stats = self.dynamic_stats.entry(id).or_default();
+        for (key, value) in pairs(words)? {
+            match key {
+                "cpu" => stats.cpu = Some(case::cores(value).map_err(malformed)?),
+                "mem" => stats.mem = Some(case::mebibytes(value).map_err(malformed)?),
+                other => return Err(unknown_key(other, "cpu or mem")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a command says is wanted of a service that it adds.
+pub(crate) fn state_of_added(word: &str) -> Result<Requested, String> {
+    match word {
+        "started" | "enabled" => Ok(Requested::Started),
+        "stopped" => Ok(Requested::Stopped),
+        "disabled" => Ok(Requested::Disabled),
+        "ignored" => Ok(Requested::Ignored),
+        other => Err(format!("unknown state '{other}'")),
+    }
+}
+
 /// Lower-case letters, a colon, and more.
-fn is_service_id(word: &str) -> bool {
+pub(crate) fn is_service_id(word: &str) -> bool {
     word.split_once(':').is_some_and(|(kind, name)| {
         !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase()) && !name.is_empty()
     })

@@ -134,6 +134,45 @@ impl Guests {
     }
 }
 
+/// What of a failing guest fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// A start.
+    Start,
+    /// A move.
+    Move,
+}
+
+impl Guests {
+    /// Whether a failing guest's operation on the node named `here` fails this time.
+    pub(crate) fn fails(
+        &mut self,
+        here: &str,
+        service: ServiceId,
+        failing: Failing,
+        operation: Operation,
+    ) -> bool {
+        let elsewhere = failing
+            .only_on
+            .is_some_and(|number| here != format!("node{number}"));
+        let attempts = self.attempts.entry(service).or_default();
+        let (count, failures) = match operation {
+            Operation::Start => (&mut attempts.starts, failing.starts),
+            Operation::Move => (&mut attempts.moves, failing.moves),
+        };
+        if elsewhere {
+            *count = 0;
+            return false;
+        }
+        *count += 1;
+        if failures >= *count {
+            return true;
+        }
+        *count = 0;
+        false
+    }
+}
+
 impl Cluster {
     /// What the simulated hardware says when loads are measured (`simulator.md` 13): the guests'
     /// figures are looked at twice, the nodes' after each guest.

@@ -11,6 +11,8 @@ pub enum Source<'a> {
     Simulator(&'static str),
     /// A daemon of a node.
     Daemon(&'a str, Daemon),
+    /// A node's watchdog multiplexer; never under profile `pve`.
+    Multiplexer(&'a str),
 }
 
 /// A daemon.
@@ -81,7 +83,7 @@ impl Log {
     ) {
         let label = match source {
             Source::Simulator(_) => level_name(level),
-            Source::Daemon(..) => short_name(level),
+            Source::Daemon(..) | Source::Multiplexer(_) => short_name(level),
         };
         self.push(level, label, seconds, source, message);
     }
@@ -109,6 +111,7 @@ impl Log {
             Source::Simulator(name) => name.to_owned(),
             Source::Daemon(node, Daemon::Crm) => format!("{node}/crm"),
             Source::Daemon(node, Daemon::Lrm) => format!("{node}/lrm"),
+            Source::Multiplexer(node) => format!("{node}/mux"),
         };
         let mut message = message.to_string();
         if message.ends_with('\n') {

@@ -18,19 +18,19 @@ use crate::log::{Daemon, Line, Log, Source};
 use crate::{Ended, Options, Outcome};
 
 /// How long a loop takes at least, in seconds.
-const LOOP_MIN: u64 = 20;
+pub(crate) const LOOP_MIN: u64 = 20;
 
 /// How long a loop may take at most, in seconds.
-const LOOP_MAX: u64 = 60;
+pub(crate) const LOOP_MAX: u64 = 60;
 
 /// When a simulation is ended by force.
-const TIME_MAX: u64 = 10_000;
+pub(crate) const TIME_MAX: u64 = 10_000;
 
 /// How long after the last command a simulation goes on.
-const AFTER_LAST: u64 = 500;
+pub(crate) const AFTER_LAST: u64 = 500;
 
 /// How many loops there are to a list of commands.
-const LOOPS_PER_LIST: u64 = 5;
+pub(crate) const LOOPS_PER_LIST: u64 = 5;
 
 /// What a daemon's round may take at most, in seconds.
 const ROUND_MAX: u64 = 300;
@@ -45,7 +45,7 @@ struct Counters {
 }
 
 /// What ends a simulation early.
-enum Halt {
+pub(crate) enum Halt {
     Fatal(Fatal),
     /// Whoever watches doesn't want more.
     Stopped,
@@ -58,10 +58,10 @@ impl From<Fatal> for Halt {
 }
 
 /// Who is told every line.
-type Watch<'a> = dyn FnMut(&[Line]) -> ControlFlow<()> + 'a;
+pub(crate) type Watch<'a> = dyn FnMut(&[Line]) -> ControlFlow<()> + 'a;
 
 /// Hands on what was said.
-fn show(log: &mut Log, watch: &mut Watch<'_>) -> Result<(), Halt> {
+pub(crate) fn show(log: &mut Log, watch: &mut Watch<'_>) -> Result<(), Halt> {
     let goes_on = watch(log.lines());
     log.clear();
     match goes_on {
@@ -113,7 +113,7 @@ pub(crate) fn run(case: &Case, options: &Options, watch: &mut Watch<'_>) -> Outc
 
 /// What an error is logged with: it ends its line, and a blank follows (`simulator.md` 14). Where in
 /// the reference's source it was raised isn't said.
-fn last_words(error: &str) -> String {
+pub(crate) fn last_words(error: &str) -> String {
     let error = error.strip_suffix('\n').unwrap_or(error);
     format!("exit simulation - {error}\n ")
 }
@@ -308,7 +308,7 @@ fn build(case: &Case) -> Result<Cluster, Fatal> {
     })
 }
 
-fn intern_node(names: &mut Names, name: &str) -> Result<lockstep_model::id::NodeId, Fatal> {
+pub(crate) fn intern_node(names: &mut Names, name: &str) -> Result<lockstep_model::id::NodeId, Fatal> {
     names
         .intern_node(name)
         .ok_or_else(|| Fatal::new("too many nodes"))
@@ -341,7 +341,7 @@ fn node(case: &Case, name: &str, config: &NodeCase, names: &mut Names) -> Result
     })
 }
 
-fn read_status(case: &Case, names: &mut Names) -> Result<Status, Fatal> {
+pub(crate) fn read_status(case: &Case, names: &mut Names) -> Result<Status, Fatal> {
     let given = &case.status;
     let mut status = Status::default();
     if let Some(master) = &given.master_node {

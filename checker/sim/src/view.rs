@@ -11,8 +11,9 @@ use lockstep_model::placement::stats::{MicroCores, NodeStats, ServiceStats};
 use lockstep_model::placement::usage::Mode;
 use lockstep_model::table::Table;
 
+use crate::case::Datacenter;
 use crate::cluster::{Cluster, STORE_ERROR};
-use crate::guests::{CPU_MAX, MEM_MAX};
+use crate::guests::{CPU_MAX, Guest, Guests, MEM_MAX};
 use crate::locks::{Answer, Name};
 
 /// Everything that a CRM reads but the status, which it borrows.
@@ -65,7 +66,7 @@ impl Cluster {
     pub(crate) fn snapshot(&self, node: usize) -> Snapshot {
         let now = self.nodes[node].crm_env.clock;
         let quorate = self.is_quorate();
-        let settings = self.settings();
+        let settings = settings(&self.datacenter);
         let statistics = settings.scheduler.mode() != Mode::Basic;
         let mut snapshot = Snapshot {
             quorate: self.is_online(&self.nodes[node]),
@@ -103,66 +104,17 @@ impl Cluster {
 
     fn measure(&self, snapshot: &mut Snapshot) {
         let dynamic = snapshot.settings.scheduler.mode() == Mode::Dynamic;
-        let guests = &self.guests;
-        for id in guests.configured.keys() {
-            let fixed = guests.static_stats.get(id);
-            let measured = guests.dynamic_stats.get(id);
-            let stats = ServiceStats {
-                cpu_max: fixed.and_then(|it| cores(it.maxcpu)),
-                mem_max_bytes: fixed.and_then(|it| bytes(it.maxmem)),
-                cpu: measured.and_then(|it| cores(it.cpu)),
-                mem_bytes: measured.and_then(|it| bytes(it.mem)),
-            };
-            snapshot.service_stats.insert(*id, stats);
-        }
+        let configured = self.guests.configured.keys().copied();
+        snapshot.service_stats = service_stats(&self.guests, configured);
         for node in &self.nodes {
-            let row = usize::from(node.id.0);
-            if snapshot.node_stats.len() <= row {
-                snapshot.node_stats.resize(row + 1, None);
-            }
-            snapshot.node_stats[row] = Some(self.node_stats(node.id, dynamic));
-        }
-    }
-
-    fn node_stats(&self, id: NodeId, dynamic: bool) -> NodeStats {
-        let Some(node) = self.nodes.iter().find(|node| node.id == id) else {
-            return NodeStats::default();
-        };
-        let (mut cpu, mut mem) = (0, 0);
-        let here = |(sid, guest): &(&ServiceId, &crate::guests::Guest)| {
-            guest.node == id && node.running.contains(*sid)
-        };
-        for (sid, _) in self.guests.configured.iter().filter(here) {
-            if let Some(stats) = self.guests.dynamic_stats.get(sid) {
-                cpu = cores(stats.cpu).map_or(cpu, |more| more.0.saturating_add(cpu));
-                mem = bytes(stats.mem).unwrap_or(0).saturating_add(mem);
-            }
-        }
-        let default = |value: Option<f64>, default: f64| value.or(dynamic.then_some(default));
-        NodeStats {
-            cpu_max: cores(default(node.cpu_max, CPU_MAX)),
-            mem_max_bytes: bytes(default(node.mem_max, MEM_MAX)),
-            cpu: MicroCores(cpu),
-            mem_bytes: mem,
-        }
-    }
-
-    fn settings(&self) -> Settings {
-        let crs = &self.datacenter.crs;
-        let mode = crs.ha.as_deref().unwrap_or("basic");
-        let ratio = |value: Option<f64>, default: f64| {
-            Ratio::new(value.unwrap_or(default)).unwrap_or(Ratio::ZERO)
-        };
-        Settings {
-            scheduler: Scheduler::of_name(mode),
-            rebalance_on_start: crs.rebalance_on_start == Some(true),
-            balance: balance::Settings {
-                enabled: crs.auto_rebalance == Some(true),
-                method: Method::from_name(crs.method.as_deref().unwrap_or("bruteforce")),
-                threshold: ratio(crs.threshold, 0.3),
-                hold_rounds: ratio(crs.hold_rounds, 3.0),
-                margin: ratio(crs.margin, 0.1),
-            },
+            let here = |(_, guest): &(&ServiceId, &Guest)| guest.node == node.id;
+            let running = self.guests.configured.iter().filter(here);
+            let running = running
+                .map(|(id, _)| *id)
+                .filter(|id| node.running.contains(id));
+            let capacity = (node.cpu_max, node.mem_max);
+            let stats = node_stats(&self.guests, capacity, running, dynamic);
+            set_node_stats(&mut snapshot.node_stats, node.id, stats);
         }
     }
 
@@ -173,6 +125,77 @@ impl Cluster {
             false => Ok(()),
         }
     }
+}
+
+/// What the settings of a cluster say to a manager.
+pub(crate) fn settings(datacenter: &Datacenter) -> Settings {
+    let crs = &datacenter.crs;
+    let mode = crs.ha.as_deref().unwrap_or("basic");
+    let ratio = |value: Option<f64>, default: f64| {
+        Ratio::new(value.unwrap_or(default)).unwrap_or(Ratio::ZERO)
+    };
+    Settings {
+        scheduler: Scheduler::of_name(mode),
+        rebalance_on_start: crs.rebalance_on_start == Some(true),
+        balance: balance::Settings {
+            enabled: crs.auto_rebalance == Some(true),
+            method: Method::from_name(crs.method.as_deref().unwrap_or("bruteforce")),
+            threshold: ratio(crs.threshold, 0.3),
+            hold_rounds: ratio(crs.hold_rounds, 3.0),
+            margin: ratio(crs.margin, 0.1),
+        },
+    }
+}
+
+/// The loads and limits of services, as far as they are known.
+pub(crate) fn service_stats(
+    guests: &Guests,
+    services: impl Iterator<Item = ServiceId>,
+) -> Table<ServiceId, ServiceStats> {
+    let of = |id: ServiceId| {
+        let fixed = guests.static_stats.get(&id);
+        let measured = guests.dynamic_stats.get(&id);
+        let stats = ServiceStats {
+            cpu_max: fixed.and_then(|it| cores(it.maxcpu)),
+            mem_max_bytes: fixed.and_then(|it| bytes(it.maxmem)),
+            cpu: measured.and_then(|it| cores(it.cpu)),
+            mem_bytes: measured.and_then(|it| bytes(it.mem)),
+        };
+        (id, stats)
+    };
+    services.map(of).collect()
+}
+
+/// The load of a node on which these services run, and its capacity.
+pub(crate) fn node_stats(
+    guests: &Guests,
+    (cpu_max, mem_max): (Option<f64>, Option<f64>),
+    running: impl Iterator<Item = ServiceId>,
+    dynamic: bool,
+) -> NodeStats {
+    let (mut cpu, mut mem) = (0, 0);
+    for id in running {
+        if let Some(stats) = guests.dynamic_stats.get(&id) {
+            cpu = cores(stats.cpu).map_or(cpu, |more| more.0.saturating_add(cpu));
+            mem = bytes(stats.mem).unwrap_or(0).saturating_add(mem);
+        }
+    }
+    let default = |value: Option<f64>, default: f64| value.or(dynamic.then_some(default));
+    NodeStats {
+        cpu_max: cores(default(cpu_max, CPU_MAX)),
+        mem_max_bytes: bytes(default(mem_max, MEM_MAX)),
+        cpu: MicroCores(cpu),
+        mem_bytes: mem,
+    }
+}
+
+/// Puts a node's load where it belongs.
+pub(crate) fn set_node_stats(table: &mut Vec<Option<NodeStats>>, node: NodeId, stats: NodeStats) {
+    let row = usize::from(node.0);
+    if table.len() <= row {
+        table.resize(row + 1, None);
+    }
+    table[row] = Some(stats);
 }
 
 fn cores(value: Option<f64>) -> Option<MicroCores> {

@@ -34,6 +34,26 @@ pub enum Property {
     NoLostService,
     /// A service is tried on no more nodes than its configuration allows.
     PolicyBounds,
+    /// What runs does so under its host's lock, or is listed as left running.
+    RunNeedsAuthority,
+    /// What runs under a lock has a watchdog behind it that fires before the lock can be taken.
+    WatchdogGuards,
+    /// A start rests on a location that was read after the present grant.
+    StartAfterGrantRead,
+    /// A service leaves a node only under that node's lock.
+    LocChangesUnderLock,
+    /// What was left running unguarded is not moved by others.
+    UnguardedNeverRecovered,
+    /// Nobody writes what he doesn't hold the lock for.
+    SingleWriter,
+    /// What the manager decides obeys the rules that must be obeyed.
+    Affinity,
+    /// Without a fault no watchdog fires.
+    NoNeedlessReset,
+    /// The daemons come to rest.
+    TimeCanPass,
+    /// Every machine's own invariants hold.
+    MachineInvariants,
 }
 
 impl Property {
@@ -50,6 +70,16 @@ impl Property {
             Self::NoLostCommand => "no-lost-command",
             Self::NoLostService => "no-lost-service",
             Self::PolicyBounds => "policy-bounds",
+            Self::RunNeedsAuthority => "run-needs-authority",
+            Self::WatchdogGuards => "watchdog-guards",
+            Self::StartAfterGrantRead => "start-after-grant-read",
+            Self::LocChangesUnderLock => "loc-changes-under-lock",
+            Self::UnguardedNeverRecovered => "unguarded-never-recovered",
+            Self::SingleWriter => "single-writer",
+            Self::Affinity => "affinity",
+            Self::NoNeedlessReset => "no-needless-reset",
+            Self::TimeCanPass => "time-can-pass",
+            Self::MachineInvariants => "machine-invariants",
         }
     }
 }
