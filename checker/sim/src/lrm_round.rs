@@ -173,7 +173,7 @@ impl Cluster {
                     let ran = self.nodes[node].running.contains(&command.service);
                     let end = self.run_agent(node, &command);
                     if ran != self.nodes[node].running.contains(&command.service) {
-                        self.watch_touched(command.service);
+                        self.watch_touched(&command);
                     }
                     Some(Input::Done(command.service, end))
                 }
