@@ -371,6 +371,21 @@ fn times_and_counts_of_any_size_end_with_the_simulation() {
     fails(&[("cmdlist", &format!("[{lists}{ON}]"))], over);
 }
 
+/// Starting a guest takes two seconds, and the lock one.
+#[test]
+fn rounds_that_take_too_long_end_the_simulation() {
+    let services = |count: u32| {
+        let service = |number| format!(r#""vm:{number}": {{"node": "node1", "state": "started"}}"#);
+        let services: Vec<String> = (0..count).map(service).collect();
+        format!("{{{}}}", services.join(","))
+    };
+    runs(&[("service_config", &services(149))]);
+    fails(
+        &[("service_config", &services(150))],
+        "loop took too long (301 seconds)",
+    );
+}
+
 /// The LRM, skipped until then, carries out what the manager asked for before that.
 #[test]
 fn what_is_ignored_and_started_all_the_same_is_reported() {
