@@ -169,12 +169,7 @@ impl<M: Mutation> Round<'_, M> {
                 }
                 translated.compiled
             }
-            Err(error) => {
-                let text = alloc::format!("the rules can't be followed: {error}");
-                let level = Level::Error;
-                self.say(Event::Advice { level, text });
-                rules::Compiled::default()
-            }
+            Err(error) => self.keep_rules(error),
         };
         self.manager.rules = Some(Compiled {
             digest: self.view.digest,
@@ -184,6 +179,22 @@ impl<M: Mutation> Round<'_, M> {
             affinity: resolve(&by_name, names),
             by_name,
         });
+    }
+
+    /// What is gone by instead of rules that are too large: those before, if there are any. They are
+    /// by name, so they mean the same whatever has which id by now. A node that came since isn't in
+    /// them: a service with a node affinity doesn't go there, even if that isn't strict.
+    fn keep_rules(&mut self, error: rules::TooLarge) -> rules::Compiled {
+        let last = self.manager.rules.take();
+        let kept = last.map(|rules| rules.by_name).unwrap_or_default();
+        let instead = match kept == rules::Compiled::default() {
+            true => "there were none before, so none is in force",
+            false => "those before stay in force",
+        };
+        let text = alloc::format!("the rules can't be followed: {error}; {instead}");
+        let level = Level::Error;
+        self.say(Event::Advice { level, text });
+        kept
     }
 
     /// A service that a rule names may have come since: it has an id now.
