@@ -16,9 +16,7 @@ use crate::event::{Effects, Event, Violation};
 use crate::id::{Holder, LockId, NodeId, RequestId, Revision, ServiceId};
 use crate::lock::{self, Change, Standing};
 use crate::mutation::{Mutant, Mutation};
-use crate::record::{
-    Compare, GrantState, Key, Outcome, Put, Record, Service, Snapshot, Unguarded, Write,
-};
+use crate::record::{Compare, Key, Outcome, Put, Record, Service, Snapshot, Write};
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::{Visit, Visitor, visit_fields};
 
@@ -96,6 +94,13 @@ impl Contender {
         }
     }
 
+    /// The same, with requests numbered from `first`: for a process with several.
+    #[must_use]
+    pub fn numbered_from(mut self, first: u64) -> Self {
+        self.lock = self.lock.numbered_from(first);
+        self
+    }
+
     /// The lock, as this process knows it.
     #[must_use]
     pub const fn lock(&self) -> &lock::Client {
@@ -148,13 +153,7 @@ impl Contender {
             Input::Contend => self.wanted = true,
             Input::Watched(snapshot) => self.on_snapshot(config, now, &snapshot, effects),
             Input::Read { request, snapshot } => {
-                if self
-                    .reading
-                    .take_if(|(reading, _)| *reading == request)
-                    .is_some()
-                {
-                    self.on_snapshot(config, now, &snapshot, effects);
-                }
+                self.on_read(config, now, request, &snapshot, effects);
             }
             Input::Written { request, outcome } => {
                 self.on_written(config, now, request, outcome, effects);
@@ -166,6 +165,48 @@ impl Contender {
             Input::Timer => self.on_timer(config, now, effects),
         }
         self.proceed(config, now, effects);
+    }
+
+    /// What [`Input::Watched`] does, for one of several that share a snapshot.
+    pub fn watch<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        self.on_snapshot(config, now, snapshot, effects);
+        self.proceed(config, now, effects);
+    }
+
+    /// What [`Input::Read`] does, for one of several that share a snapshot.
+    pub fn read<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        request: RequestId,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        self.on_read(config, now, request, snapshot, effects);
+        self.proceed(config, now, effects);
+    }
+
+    fn on_read<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        request: RequestId,
+        snapshot: &Snapshot,
+        effects: &mut Effects<Effect>,
+    ) {
+        if self
+            .reading
+            .take_if(|(reading, _)| *reading == request)
+            .is_some()
+        {
+            self.on_snapshot(config, now, snapshot, effects);
+        }
     }
 
     fn on_snapshot<M: Mutation>(
@@ -325,7 +366,7 @@ impl Contender {
         };
         let (state, ttl) = (hold.state.clone(), hold.ttl);
         if !self.wanted && self.moving.is_none() {
-            let released = released_state(state);
+            let released = state.released();
             let write = self.lock.release(now, released);
             effects.push(Effect::Write(write));
         } else if self.lock.renewal_due(now) {
@@ -376,28 +417,6 @@ impl Contender {
     /// The first that doesn't hold.
     pub fn check(&self) -> Result<(), Violation> {
         self.lock.check()
-    }
-}
-
-/// What the lock is given back as: nothing of what was not listed runs.
-fn released_state(held: GrantState) -> GrantState {
-    match held {
-        GrantState::HeldUnguarded(list) if !list.services.is_empty() => {
-            let Unguarded {
-                machine,
-                boot,
-                services,
-            } = list;
-            GrantState::ReleasedRunning(Unguarded {
-                machine,
-                boot,
-                services,
-            })
-        }
-        GrantState::HeldUnguarded(_)
-        | GrantState::HeldGuarded
-        | GrantState::ReleasedClean
-        | GrantState::ReleasedRunning(_) => GrantState::ReleasedClean,
     }
 }
 

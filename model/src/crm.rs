@@ -178,6 +178,13 @@ impl Crm {
         self.manager.as_deref()
     }
 
+    /// Lets the manager go on from what stands in the store, whatever it decided meanwhile.
+    pub fn go_on_from(&mut self, status: &Status) {
+        if let Some(manager) = &mut self.manager {
+            manager.go_on_from(status);
+        }
+    }
+
     /// Enters the first state.
     pub fn begin(&mut self, out: &mut Outbox) {
         self.enter(CrmState::WaitForQuorum, out);

@@ -77,6 +77,12 @@ pub struct RequestId {
 #[serde(transparent)]
 pub struct ArmId(pub RequestId);
 
+impl Default for Revision {
+    fn default() -> Self {
+        Self::ABSENT
+    }
+}
+
 impl Revision {
     /// The revision of a record that isn't there.
     pub const ABSENT: Self = Self(0);

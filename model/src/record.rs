@@ -387,6 +387,18 @@ impl GrantState {
         }
     }
 
+    /// What a lock that was held in this state is given back as, by one that runs nothing itself.
+    #[must_use]
+    pub fn released(self) -> Self {
+        match self {
+            Self::HeldUnguarded(list) if !list.services.is_empty() => Self::ReleasedRunning(list),
+            Self::HeldUnguarded(_)
+            | Self::HeldGuarded
+            | Self::ReleasedClean
+            | Self::ReleasedRunning(_) => Self::ReleasedClean,
+        }
+    }
+
     /// The services that may run without a watchdog.
     #[must_use]
     pub const fn unguarded(&self) -> Option<&Unguarded> {

@@ -117,6 +117,10 @@ pub enum Why {
     Idle,
     /// A process shows that it lives.
     Presence,
+    /// A round that nothing but time asks for.
+    Round,
+    /// A node has given no sign of life for so long that it doesn't count as online.
+    NodeSilent,
 }
 
 /// When to call `step` with a timer input at the latest, and why.

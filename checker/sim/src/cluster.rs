@@ -16,7 +16,7 @@ use lockstep_model::time::Instant;
 
 use crate::case::Datacenter;
 use crate::guests::Guests;
-use crate::locks::Locks;
+use crate::locks::{Answer, Locks};
 use crate::log::{Daemon, Log, Source};
 use crate::watch::Watch;
 
@@ -128,7 +128,30 @@ impl Node {
     }
 }
 
+/// After how many failed attempts at a lock a daemon gives up, with a pause of a second between.
+const ATTEMPTS: u64 = 6;
+
 impl Environment {
+    /// Asks for a lock of its own, again and again as long as that is refused (`protocol.md` 3.3).
+    pub(crate) fn insist(&mut self, answer: Answer) {
+        let attempts = match answer {
+            Answer::Renewed | Answer::Taken => 1,
+            Answer::Refused => ATTEMPTS,
+        };
+        self.attempt(attempts);
+        self.sleep(attempts - 1);
+    }
+
+    /// Asks for locks, so often, whatever the answers are (`simulator.md` 4).
+    pub(crate) fn attempt(&mut self, times: u64) {
+        self.delay += times;
+    }
+
+    /// Sleeps for so many seconds.
+    pub(crate) fn sleep(&mut self, seconds: u64) {
+        self.delay += seconds;
+    }
+
     /// Sleeps until so many seconds after the clock's time.
     pub(crate) fn sleep_until(&mut self, seconds: u64) {
         self.delay = self.delay.max(seconds);

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use lockstep_model::crm::{Crm, CrmState, Effect, Event, Input, LockAnswer, LockRequest, Outbox};
 use lockstep_model::event::Level;
 use lockstep_model::format::groups::Groups;
+use lockstep_model::manager::event::NodeEvent;
 use lockstep_model::manager::{self, status::Requested};
 
 use crate::cluster::{Cluster, CrmProcess, Fatal, instant};
@@ -18,14 +19,11 @@ pub(crate) enum Turn {
     Ended,
 }
 
-/// After how many failed attempts at a lock a daemon gives up, with a pause of a second between.
-pub(crate) const ATTEMPTS: u64 = 6;
-
 /// How long a master's round takes at least, in seconds.
 const MASTER_ROUND: u64 = 10;
 
 /// How long an idle CRM sleeps, in seconds.
-const IDLE_ROUND: u64 = 5;
+const IDLE_SLEEP: u64 = 5;
 
 impl Cluster {
     /// Begins a CRM on a node that has none.
@@ -80,11 +78,6 @@ impl Cluster {
         {
             return Err(Fatal::new("watchdog expired"));
         }
-        match process.machine.state() {
-            CrmState::Master => self.nodes[node].crm_env.sleep_until(MASTER_ROUND),
-            CrmState::WaitForQuorum => self.nodes[node].crm_env.sleep_until(IDLE_ROUND),
-            CrmState::Startup | CrmState::Slave | CrmState::LostManagerLock => {}
-        }
         self.nodes[node].crm = Some(process);
         ended
     }
@@ -100,16 +93,21 @@ impl Cluster {
             view: self.store(node).map(|()| snapshot.view(self)),
         };
         process.machine.step(&self.config, now, input, &mut out);
-        let mut turn = Turn::GoesOn;
+        let (mut turn, mut lost) = (Turn::GoesOn, false);
         loop {
             self.say_crm_events(node, &mut out);
             effects.extend(out.effects.drain(..));
             let Some(effect) = effects.pop_front() else {
+                if turn == Turn::GoesOn && !lost {
+                    self.rest_crm(node, process.machine.state());
+                }
                 return Ok(turn);
             };
             match effect {
                 Effect::Lock(LockRequest::Hold) => {
                     let answer = self.hold_manager_lock(node, process)?;
+                    let is_master = process.machine.state() == CrmState::Master;
+                    lost = is_master && answer == LockAnswer::Refused;
                     let input = Input::Lock(answer);
                     process.machine.step(&self.config, now, input, &mut out);
                 }
@@ -123,6 +121,16 @@ impl Cluster {
                 Effect::Commit => {}
                 Effect::Exit => turn = Turn::Ended,
             }
+        }
+    }
+
+    /// What is left of a round that ends in this state. One that has just lost the lock goes on at
+    /// once, and so do slaves, which the lock makes wait.
+    fn rest_crm(&mut self, node: usize, state: CrmState) {
+        match state {
+            CrmState::Master => self.nodes[node].crm_env.sleep_until(MASTER_ROUND),
+            CrmState::WaitForQuorum => self.nodes[node].crm_env.sleep(IDLE_SLEEP),
+            CrmState::Startup | CrmState::Slave | CrmState::LostManagerLock => {}
         }
     }
 
@@ -143,6 +151,12 @@ impl Cluster {
         out.effects.clear();
         let decided: Vec<manager::event::Event> =
             out.events.iter().filter_map(decision).cloned().collect();
+        let fenced = |event: &&manager::event::Event| {
+            matches!(event, manager::event::Event::Node(_, NodeEvent::Fenced))
+        };
+        let granted = decided.iter().filter(fenced).count() as u64;
+        let refused = out.decisions.changes.contend.len() as u64;
+        self.nodes[node].crm_env.attempt(granted + refused);
         // What was measured is said before anything of it changes.
         self.say_crm_events(node, out);
         self.carry_out(node, out);
@@ -223,11 +237,10 @@ impl Cluster {
             true => self.locks.hold(Name::Manager, self.nodes[node].id, now),
             false => Answer::Refused,
         };
+        self.nodes[node].crm_env.insist(answer);
         if answer == Answer::Refused {
-            self.nodes[node].crm_env.delay += ATTEMPTS + (ATTEMPTS - 1);
             return Ok(LockAnswer::Refused);
         }
-        self.nodes[node].crm_env.delay += 1;
         if answer == Answer::Taken {
             let text = "got lock 'ha_manager_lock'";
             self.say(node, Daemon::Crm, Level::Info, &text);

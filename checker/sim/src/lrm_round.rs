@@ -9,20 +9,18 @@ use lockstep_model::lrm::rounds::{
 };
 
 use crate::cluster::{Cluster, Fatal, LrmProcess, instant};
-use crate::crm_round::{ATTEMPTS, Turn};
+use crate::crm_round::Turn;
 use crate::locks::{Answer, Name};
 use crate::log::{Daemon, Source};
 
-/// How long a round takes at least, in seconds, in the state it ends in.
-const fn round_length(state: LrmState) -> u64 {
-    match state {
-        LrmState::Active => 10,
-        LrmState::Startup
-        | LrmState::WaitForAgentLock
-        | LrmState::LostAgentLock
-        | LrmState::Maintenance => 5,
-    }
-}
+/// How long an active LRM's round takes at least, in seconds.
+const ACTIVE_ROUND: u64 = 10;
+
+/// How long a round in maintenance takes at least, in seconds.
+const MAINTENANCE_ROUND: u64 = 5;
+
+/// How long an LRM without its lock sleeps, in seconds, whatever its round took.
+const IDLE_SLEEP: u64 = 5;
 
 impl Cluster {
     /// Begins an LRM on a node that has none.
@@ -82,10 +80,23 @@ impl Cluster {
             return Ok(Turn::GoesOn);
         };
         let turn = self.lrm_phases(node, &mut process);
-        let length = round_length(process.machine.state());
-        self.nodes[node].lrm_env.sleep_until(length);
+        if turn == Ok(Turn::GoesOn) {
+            self.rest_lrm(node, process.machine.state());
+        }
         self.nodes[node].lrm = Some(process);
         turn
+    }
+
+    /// What is left of a round that ends in this state.
+    fn rest_lrm(&mut self, node: usize, state: LrmState) {
+        let env = &mut self.nodes[node].lrm_env;
+        match state {
+            LrmState::Active => env.sleep_until(ACTIVE_ROUND),
+            LrmState::Maintenance => env.sleep_until(MAINTENANCE_ROUND),
+            LrmState::Startup | LrmState::WaitForAgentLock | LrmState::LostAgentLock => {
+                env.sleep(IDLE_SLEEP);
+            }
+        }
     }
 
     fn lrm_phases(&mut self, node: usize, process: &mut LrmProcess) -> Result<Turn, Fatal> {
@@ -173,7 +184,7 @@ impl Cluster {
                     let ran = self.nodes[node].running.contains(&command.service);
                     let end = self.run_agent(node, &command);
                     if ran != self.nodes[node].running.contains(&command.service) {
-                        self.watch_touched(command.service);
+                        self.watch_touched(&command);
                     }
                     Some(Input::Done(command.service, end))
                 }
@@ -228,11 +239,10 @@ impl Cluster {
             true => self.locks.hold(Name::Agent(id), id, now),
             false => Answer::Refused,
         };
+        self.nodes[node].lrm_env.insist(answer);
         if answer == Answer::Refused {
-            self.nodes[node].lrm_env.delay += ATTEMPTS + (ATTEMPTS - 1);
             return LockAnswer::Refused;
         }
-        self.nodes[node].lrm_env.delay += 1;
         if answer == Answer::Taken {
             let name = self.names.node(id).to_owned();
             let text = format!("got lock 'ha_agent_{name}_lock'");

@@ -404,3 +404,94 @@ fn read_entry(given: &EntryCase, uid: Uid, names: &mut Names) -> Result<Entry, F
     };
     Ok(entry)
 }
+
+/// What rounds take, which is seen from outside only where it is far too much (`simulator.md` 4).
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A cluster that has just been turned on, each node with a started service.
+    fn cluster(nodes: u32) -> Cluster {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let write = |name: &str, text: String| {
+            fs::write(directory.path().join(name), text).expect("a file can be written");
+        };
+        let list = |of: &dyn Fn(u32) -> String| {
+            let entries: Vec<String> = (10..10 + nodes).map(of).collect();
+            format!("{{{}}}", entries.join(","))
+        };
+        let off = r#"{"power": "off", "network": "off"}"#;
+        write("cmdlist", String::from("[]"));
+        write("hardware_status", list(&|n| format!("\"node{n}\": {off}")));
+        let service = |n| format!(r#""vm:{n}": {{"node": "node{n}", "state": "started"}}"#);
+        write("service_config", list(&service));
+        let case = Case::read(directory.path()).expect("it is a case");
+        let mut cluster = build(&case).expect("there are few nodes");
+        for node in 0..cluster.nodes.len() {
+            cluster.power_on(node);
+        }
+        cluster
+    }
+
+    /// How long a daemon's round at this moment takes.
+    fn round(cluster: &mut Cluster, node: usize, daemon: Daemon, clock: u64) -> u64 {
+        cluster.clock = clock;
+        *cluster.nodes[node].env(daemon) = Environment { clock, delay: 0 };
+        let turn = match daemon {
+            Daemon::Crm => cluster.crm_round(node),
+            Daemon::Lrm => cluster.lrm_round(node),
+        };
+        assert!(turn.is_ok(), "{turn:?}");
+        cluster.nodes[node].env(daemon).delay
+    }
+
+    #[test]
+    fn a_lock_that_is_refused_takes_six_attempts_and_five_pauses() {
+        let mut cluster = cluster(3);
+        let waits = [Daemon::Crm, Daemon::Lrm].map(|daemon| round(&mut cluster, 0, daemon, 0));
+        assert_eq!(waits, [10, 10], "a master, and an active LRM");
+        assert_eq!(
+            round(&mut cluster, 1, Daemon::Crm, 2),
+            11,
+            "a slave goes on at once"
+        );
+        cluster.nodes[0].network = false;
+        assert_eq!(
+            round(&mut cluster, 0, Daemon::Crm, 20),
+            11,
+            "so does who lost it"
+        );
+        assert_eq!(round(&mut cluster, 0, Daemon::Crm, 40), 5);
+        assert_eq!(round(&mut cluster, 0, Daemon::Lrm, 41), 11 + 5);
+        assert_eq!(
+            round(&mut cluster, 0, Daemon::Lrm, 42),
+            5,
+            "without a majority none asks"
+        );
+    }
+
+    #[test]
+    fn each_attempt_to_fence_takes_a_second() {
+        let (nodes, lost) = (41, 20);
+        let mut taken = cluster(nodes);
+        let mut held = cluster(nodes);
+        for cluster in [&mut taken, &mut held] {
+            round(cluster, 0, Daemon::Crm, 0);
+        }
+        for node in 1..=lost {
+            round(&mut held, node, Daemon::Lrm, 1);
+        }
+        for cluster in [&mut taken, &mut held] {
+            for node in 1..=lost {
+                cluster.nodes[node].network = false;
+            }
+            assert_eq!(round(cluster, 0, Daemon::Crm, 20), 10);
+        }
+        // Its own lock, and each of theirs once: they are had at once; or once in the pass in which
+        // services come to be fenced, and once more in the next, in which nothing changes.
+        assert_eq!(round(&mut taken, 0, Daemon::Crm, 60), 1 + 20);
+        assert_eq!(round(&mut held, 0, Daemon::Crm, 60), 1 + 20 + 20);
+    }
+}

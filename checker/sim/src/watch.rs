@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use lockstep_model::id::{NodeId, ServiceId};
+use lockstep_model::lrm::rounds::work::Command;
 use lockstep_model::manager::event::{Event, RecoveryEvent, ServiceEvent};
 use lockstep_model::manager::status::{Requested, Status};
 use lockstep_model::placement::state::ServiceState;
@@ -20,7 +21,7 @@ pub enum Property {
     SingleInstance,
     /// Whoever takes a node's lock may rely on nothing running there.
     TakenIsDead,
-    /// A frozen service is neither started nor stopped.
+    /// A frozen service is neither started nor stopped, but by the shutdown of its node.
     FrozenUntouched,
     /// A service in error is neither started nor stopped.
     ErrorUntouched,
@@ -155,8 +156,13 @@ impl Cluster {
         }
     }
 
-    /// An agent has started or stopped a service, or has not.
-    pub(crate) fn watch_touched(&mut self, service: ServiceId) {
+    /// An agent has started or stopped a service, as it was told.
+    pub(crate) fn watch_touched(&mut self, command: &Command) {
+        // Without a uid it is a stop at the node's shutdown, which stops whatever runs there.
+        if command.uid.is_none() {
+            return;
+        }
+        let service = command.service;
         let state = self.status.services.get(service).map(|entry| entry.state);
         let ignored = self
             .guests

@@ -13,6 +13,14 @@ pub struct Policy {
     pub lrm_idle_rounds: u32,
     /// After how long a node that left the cluster is forgotten.
     pub forget_node: Span,
+    /// How often a CRM decides although nothing has changed.
+    pub round: Span,
+    /// Whether a service whose start was confirmed gets its command again, so that its LRM looks
+    /// whether it still runs. Ours is told when one ends.
+    pub repeats_start: bool,
+    /// Whether a service counts as moved once its configuration is where it was to go, though no LRM
+    /// said so.
+    pub finds_moved: bool,
     /// How many workers an LRM has at a time; none: as many as there is work.
     pub workers_max: Option<usize>,
     /// What the reference does and our rules forbid.
@@ -69,12 +77,17 @@ impl Policy {
         crm_idle_rounds: 90,
         lrm_idle_rounds: 60,
         forget_node: Span(3_600_000),
+        round: Span(10_000),
+        repeats_start: false,
+        finds_moved: true,
         workers_max: Some(4),
         compat: Compat::NONE,
     };
 
     /// The reference's. Its tester carries every command out in place.
     pub const PVE: Self = Self {
+        repeats_start: true,
+        finds_moved: false,
         workers_max: None,
         compat: Compat::PVE,
         ..Self::OWN

@@ -70,6 +70,13 @@ impl Client {
         }
     }
 
+    /// The same, with requests numbered from `first`: for a process with several clients.
+    #[must_use]
+    pub const fn numbered_from(mut self, first: u64) -> Self {
+        self.next_request = first;
+        self
+    }
+
     /// Which lock this is.
     #[must_use]
     pub const fn lock(&self) -> LockId {

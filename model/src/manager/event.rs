@@ -183,6 +183,8 @@ pub enum RecoveryEvent {
     },
     /// Nowhere to go.
     NoNode(Option<NodeId>),
+    /// Its node's lock lists it as left running there, which may go on.
+    LeftRunning(Option<NodeId>),
     /// A lock that its dead node left was removed.
     LockRemoved(String),
     /// Its configuration isn't where the status says (`protocol.md` 8.6).
@@ -367,7 +369,7 @@ impl ServiceEvent {
             },
             Self::Recovery(event) => match event {
                 RecoveryEvent::To { .. } => Level::Info,
-                RecoveryEvent::LockRemoved(_) => Level::Warning,
+                RecoveryEvent::LockRemoved(_) | RecoveryEvent::LeftRunning(_) => Level::Warning,
                 RecoveryEvent::NoNode(_)
                 | RecoveryEvent::NotThere { .. }
                 | RecoveryEvent::NoConfig => Level::Error,

@@ -13,10 +13,11 @@ use crate::placement::state::ServiceState;
 ///
 /// It takes fewer. What LRMs said and which nodes are online stands still for a round, an answer
 /// and a request are used up by the change that they cause, and a node is fenced only after some
-/// time without a sign of life. So a service leaves `fence` once, for a node that has just given
-/// one, and none of `stopped`, `request_start`, `started`, a move and `freeze` leads back to an
-/// earlier one. The longest way is that of `stopped` on a node in maintenance that is off: to be
-/// started, fenced, moved, fenced again, recovered, and moved.
+/// time without a sign of life: no configuration with a fence delay of zero is accepted. So a
+/// service leaves `fence` once, for a node that has just given one, and none of `stopped`,
+/// `request_start`, `started`, a move and `freeze` leads back to an earlier one. The longest way is
+/// that of `stopped` on a node in maintenance that is off: to be started, fenced, moved, fenced
+/// again, recovered, and moved.
 const CHANGES_MAX: usize = 16;
 
 impl<M: Mutation> Round<'_, M> {

@@ -99,7 +99,7 @@ impl<M: Mutation> Round<'_, M> {
             return;
         }
         let countdown = &mut self.manager.groups_countdown;
-        *countdown = countdown.saturating_sub(1);
+        *countdown = countdown.saturating_sub(u32::from(self.view.periodic));
         if *countdown > 0 {
             return;
         }

@@ -59,6 +59,9 @@ pub struct View<'a> {
     pub members: &'a Table<NodeId, bool>,
     /// Whether this node is in the part of the cluster that has a majority.
     pub quorate: bool,
+    /// Whether this is one of the rounds by which time is counted, and not one between them that
+    /// something else has asked for.
+    pub periodic: bool,
     /// What each LRM published.
     pub lrms: &'a Table<NodeId, LrmStatus>,
     /// The configured services.
@@ -73,6 +76,9 @@ pub struct View<'a> {
     pub commands: &'a [Command],
     /// Whose lock can be had.
     pub locks: &'a Table<NodeId, LockView>,
+    /// The services that the locks held by this manager list as left running without a watchdog, in
+    /// the order of their ids: nothing proves them dead.
+    pub unguarded: &'a [ServiceId],
     /// The cluster's settings.
     pub settings: &'a Settings,
     /// The nodes' loads and capacities, by id; not needed with the basic scheduler.
@@ -287,6 +293,21 @@ impl Manager {
     #[must_use]
     pub const fn status(&self) -> &Status {
         &self.status
+    }
+
+    /// Takes a status in that isn't what was decided last, since that was not written, or not all
+    /// of it. What it has itself observed it keeps.
+    pub fn go_on_from(&mut self, status: &Status) {
+        let mine = Status {
+            master: status.master,
+            written: status.written,
+            ..core::mem::take(&mut self.status)
+        };
+        self.status = match mine == *status {
+            true => mine,
+            false => status.clone(),
+        };
+        self.status.master = Some(self.me);
     }
 
     /// Whether the whole stack is disarmed, as of the last round.

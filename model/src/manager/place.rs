@@ -169,12 +169,7 @@ impl<M: Mutation> Round<'_, M> {
                 }
                 translated.compiled
             }
-            Err(error) => {
-                let text = alloc::format!("the rules can't be followed: {error}");
-                let level = Level::Error;
-                self.say(Event::Advice { level, text });
-                rules::Compiled::default()
-            }
+            Err(error) => self.keep_rules(error),
         };
         self.manager.rules = Some(Compiled {
             digest: self.view.digest,
@@ -184,6 +179,22 @@ impl<M: Mutation> Round<'_, M> {
             affinity: resolve(&by_name, names),
             by_name,
         });
+    }
+
+    /// What is gone by instead of rules that are too large: those before, if there are any. They are
+    /// by name, so they mean the same whatever has which id by now. A node that came since isn't in
+    /// them: a service with a node affinity doesn't go there, even if that isn't strict.
+    fn keep_rules(&mut self, error: rules::TooLarge) -> rules::Compiled {
+        let last = self.manager.rules.take();
+        let kept = last.map(|rules| rules.by_name).unwrap_or_default();
+        let instead = match kept == rules::Compiled::default() {
+            true => "there were none before, so none is in force",
+            false => "those before stay in force",
+        };
+        let text = alloc::format!("the rules can't be followed: {error}; {instead}");
+        let level = Level::Error;
+        self.say(Event::Advice { level, text });
+        kept
     }
 
     /// A service that a rule names may have come since: it has an id now.
@@ -219,33 +230,23 @@ impl<M: Mutation> Round<'_, M> {
         selection.node
     }
 
-    fn partners(&self, kind: Kind, service: ServiceId) -> Vec<ServiceId> {
-        let rules = self.manager.rules.as_ref();
-        let partners = rules.map_or(&[][..], |rules| rules.affinity.partners(kind, service));
-        let mut partners = partners.to_vec();
-        partners.sort_by_key(|partner| self.config.services.rank(partner.0));
-        partners
+    fn affinity(&self) -> Option<&Affinity> {
+        self.manager.rules.as_ref().map(|rules| &rules.affinity)
     }
 
     /// The first service, by name, that must not be together with this one and is in the way.
     pub(super) fn blocker(&self, service: ServiceId, target: NodeId) -> Option<ServiceId> {
-        let elsewhere = |node: Option<NodeId>| node.is_some_and(|node| node != target);
-        self.partners(Kind::Negative, service)
-            .into_iter()
-            .find(|partner| {
-                self.entry(*partner)
-                    .is_some_and(|it| !elsewhere(it.node) && !elsewhere(it.target))
-            })
+        let ranks = &self.config.services;
+        let blocking = |one: &Affinity| one.blocking(|it| self.managed(it), service, target, ranks);
+        self.affinity().map(blocking)?.first().copied()
     }
 
     /// The services, by name, that belong together with this one and aren't at `target` yet.
     pub(super) fn companions(&self, service: ServiceId, target: NodeId) -> Vec<ServiceId> {
-        let mut partners = self.partners(Kind::Positive, service);
-        partners.retain(|partner| {
-            self.entry(*partner)
-                .is_some_and(|it| it.node != Some(target) && it.target != Some(target))
-        });
-        partners
+        let ranks = &self.config.services;
+        let follow =
+            |one: &Affinity| one.taken_along(|it| self.managed(it), service, target, ranks);
+        self.affinity().map(follow).unwrap_or_default()
     }
 
     /// How the manager moves a service of its own accord.

@@ -383,7 +383,8 @@ impl<M: Mutation> Round<'_, M> {
             }
         }
         // A confirmed command is followed by another, so that a service that ended is noticed.
-        if answered {
+        let confirmed = self.entry(service).is_some_and(|entry| entry.running);
+        if answered && (!confirmed || self.config.policy().repeats_start) {
             let uid = self.next_uid();
             if let Some(entry) = self.entry_mut(service) {
                 entry.uid = uid;
@@ -431,12 +432,25 @@ impl<M: Mutation> Round<'_, M> {
                 self.change(service, wanted, to_node(node));
                 return;
             }
+            // Its LRM moved it and never said so.
+            None if self.is_located(service, target) => {
+                self.change(service, wanted, to_node(target));
+                return;
+            }
             None => {}
         }
         // The source decides: a target that died shows as a failed move.
         if self.is_to_be_fenced(node) {
             self.change(service, ServiceState::Fence, NOTHING);
         }
+    }
+
+    /// Whether a service's configuration is where it was to move.
+    fn is_located(&self, service: ServiceId, target: Option<NodeId>) -> bool {
+        let resource = self.view.resources.get(service);
+        self.config.policy().finds_moved
+            && target.is_some()
+            && resource.and_then(|resource| resource.node) == target
     }
 
     fn on_frozen(&mut self, service: ServiceId) {
@@ -467,6 +481,11 @@ impl<M: Mutation> Round<'_, M> {
         let disabled = self.requested(service) == Requested::Disabled;
         if disabled && !self.config.policy().compat.disabled_is_recovered {
             self.forgive(service);
+            return Ok(());
+        }
+        if self.view.unguarded.binary_search(&service).is_ok() {
+            let event = ServiceEvent::Recovery(RecoveryEvent::LeftRunning(from));
+            self.say_of(service, event);
             return Ok(());
         }
         let Some(to) = self.select(service, Preference::BestScore) else {

@@ -154,6 +154,15 @@ impl Status {
             .any(|(_, entry)| entry.state == ServiceState::Fence && entry.node == Some(node))
     }
 
+    /// Whether a service of `node`, or the node itself, waits for its lock to be held: to be fenced,
+    /// or to be recovered under it.
+    #[must_use]
+    pub fn awaits_lock(&self, node: NodeId) -> bool {
+        let recovers =
+            |entry: &Entry| entry.state == ServiceState::Recovery && entry.node == Some(node);
+        self.wants_fenced(node) || self.services.iter().any(|(_, entry)| recovers(entry))
+    }
+
     /// Whether `node` was asked to do maintenance.
     #[must_use]
     pub fn wants_maintenance(&self, node: NodeId) -> bool {

@@ -307,6 +307,14 @@ impl Text<'_> {
                     "recovering service '{sid}' from fenced node '{from}' failed, no recovery node found"
                 )
             }
+            RecoveryEvent::LeftRunning(from) => {
+                let from = self.name_or_none(*from);
+                write!(
+                    f,
+                    "not recovering service '{sid}' from node '{from}': it was left running there \
+                     without a watchdog and may still run (confirm that the node is dead)"
+                )
+            }
             RecoveryEvent::LockRemoved(lock) => write!(
                 f,
                 "removed leftover lock '{lock}' from recovered service '{sid}' to allow its start."

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::state::ServiceState;
+use super::state::{Managed, ServiceState};
 use super::usage::{Slot, Table};
 use crate::id::{NodeId, Ranks, ServiceId};
 
@@ -174,36 +174,35 @@ impl Affinity {
     }
 
     /// The services that forbid a requested move to `target`, by name (`rules.md` §8.3, step 1).
+    /// `managed` says where a service is, if it is managed.
     #[must_use]
     pub fn blocking(
         &self,
-        table: &Table,
+        managed: impl Fn(ServiceId) -> Option<Managed>,
         service: ServiceId,
         target: NodeId,
         services: &Ranks,
     ) -> Vec<ServiceId> {
         let elsewhere = |node: Option<NodeId>| node.is_some_and(|node| node != target);
         let blocks = |partner: &ServiceId| {
-            let managed = table.managed(*partner);
-            managed.is_some_and(|it| !elsewhere(it.node) && !elsewhere(it.target))
+            managed(*partner).is_some_and(|it| !elsewhere(it.node) && !elsewhere(it.target))
         };
         let partners = self.partners(Kind::Negative, service);
         by_name(partners.iter().copied().filter(blocks).collect(), services)
     }
 
     /// The services that a requested move to `target` takes along, by name (`rules.md` §8.3,
-    /// step 3).
+    /// step 3). `managed` says where a service is, if it is managed.
     #[must_use]
     pub fn taken_along(
         &self,
-        table: &Table,
+        managed: impl Fn(ServiceId) -> Option<Managed>,
         service: ServiceId,
         target: NodeId,
         services: &Ranks,
     ) -> Vec<ServiceId> {
         let follows = |partner: &ServiceId| {
-            let managed = table.managed(*partner);
-            managed.is_some_and(|it| it.node != Some(target) && it.target != Some(target))
+            managed(*partner).is_some_and(|it| it.node != Some(target) && it.target != Some(target))
         };
         let partners = self.partners(Kind::Positive, service);
         by_name(partners.iter().copied().filter(follows).collect(), services)

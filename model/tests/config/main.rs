@@ -6,7 +6,8 @@ mod scaling;
 
 use lockstep_model::config::inequality::{Inequality, check};
 use lockstep_model::config::scaled::scaled_kappa_one;
-use lockstep_model::config::{Broken, Certificate, DriftPpm, Field, Profile, Timing};
+use lockstep_model::config::{Broken, Certificate, Config, DriftPpm, Field, Profile, Timing};
+use lockstep_model::id::Ranks;
 use lockstep_model::time::Span;
 
 fn broken(timing: &Timing) -> Vec<Broken> {
@@ -178,6 +179,22 @@ mod refusals {
                  holds with ρ ≤ 99999 ppm",
             ],
         );
+    }
+
+    /// A service that is fenced, recovered and fenced again in one round would never come to rest.
+    #[test]
+    fn a_node_isnt_fenced_at_once() {
+        check_lines(
+            |timing| timing.fence_delay = Span::ZERO,
+            &["positive-span: f = 0 s, but must be at least 0.001 s; holds with f ≥ 0.001 s"],
+        );
+        let timing = Timing {
+            fence_delay: Span::ZERO,
+            ..Profile::Default.timing()
+        };
+        let refused = Config::new(timing, Ranks::default()).expect_err("f must be positive");
+        let names = refused.iter().map(|broken| broken.inequality);
+        assert_eq!(names.collect::<Vec<_>>(), [Inequality::PositiveSpan]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use lockstep_model::time::{Instant, Span};
 use crate::world::World;
 
 /// A cluster with every service configured as started, and nothing else in it.
-fn cluster(profile: Profile, nodes: u16, services: u16) -> World {
+pub(crate) fn cluster(profile: Profile, nodes: u16, services: u16) -> World {
     let mut world = World::new(0, profile);
     let mut names = Names::new();
     for node in 0..nodes {

@@ -5,5 +5,6 @@ mod daemons;
 mod draw;
 mod rename;
 mod rounds;
+mod rules;
 mod shadow;
 mod world;

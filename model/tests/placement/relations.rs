@@ -166,9 +166,12 @@ fn what_blocks_a_requested_move() {
     let blocking = |world: &World, target: &str| {
         let (service, target) = (world.service("vm:1"), world.node(target));
         let ranks = world.service_ranks();
-        let found = world
-            .affinity
-            .blocking(&world.table, service, target, &ranks);
+        let found = world.affinity.blocking(
+            |it| world.table.managed(it).copied(),
+            service,
+            target,
+            &ranks,
+        );
         sids(world, &found)
     };
     // In byte order; one that isn't known blocks nothing.
@@ -206,9 +209,12 @@ fn what_a_requested_move_takes_along() {
     world.change("vm:4", Migrate, "node1", Some("node2"));
     let ranks = world.service_ranks();
     let (service, target) = (world.service("vm:1"), world.node("node2"));
-    let found = world
-        .affinity
-        .taken_along(&world.table, service, target, &ranks);
+    let found = world.affinity.taken_along(
+        |it| world.table.managed(it).copied(),
+        service,
+        target,
+        &ranks,
+    );
     assert_eq!(sids(&world, &found), "vm:10 vm:9");
 }
 

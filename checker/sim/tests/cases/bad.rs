@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use lockstep_sim::case::{Case, QUEUE_MAX, SERVICES_MAX};
+use lockstep_sim::watch::Property;
 use lockstep_sim::{Ended, Options, run, run_watched};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -368,6 +369,43 @@ fn times_and_counts_of_any_size_end_with_the_simulation() {
     assert!(log.contains("unable to parse crm command: stop vm:101 99999999999999999999"));
     let lists = "[], ".repeat(1_000);
     fails(&[("cmdlist", &format!("[{lists}{ON}]"))], over);
+}
+
+/// Starting a guest takes two seconds, and the lock one.
+#[test]
+fn rounds_that_take_too_long_end_the_simulation() {
+    let services = |count: u32| {
+        let service = |number| format!(r#""vm:{number}": {{"node": "node1", "state": "started"}}"#);
+        let services: Vec<String> = (0..count).map(service).collect();
+        format!("{{{}}}", services.join(","))
+    };
+    runs(&[("service_config", &services(149))]);
+    fails(
+        &[("service_config", &services(150))],
+        "loop took too long (301 seconds)",
+    );
+}
+
+/// The LRM, skipped until then, carries out what the manager asked for before that.
+#[test]
+fn what_is_ignored_and_started_all_the_same_is_reported() {
+    let commands = r#"[["power node2 on", "power node3 on"], ["power node1 on"],
+        ["service vm:101 add node1", "skip-round lrm 5"], ["service vm:101 ignored"]]"#;
+    let directory = case(&[
+        ("cmdlist", commands),
+        (
+            "service_config",
+            r#"{"vm:102": {"node": "node2", "state": "ignored"}}"#,
+        ),
+    ]);
+    let run = run(&Case::read(directory.path()).unwrap());
+    let reports: Vec<(Property, u64)> = run
+        .reports
+        .iter()
+        .map(|report| (report.property, report.seconds))
+        .collect();
+    let expected = [(Property::IgnoredUntouched, 321)];
+    assert_eq!(reports, expected, "{}", run.log);
 }
 
 #[test]

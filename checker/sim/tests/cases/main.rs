@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use lockstep_sim::case::Case;
+use lockstep_sim::watch::Property;
 use lockstep_sim::{Ended, Options, run, run_watched};
 
 /// Asked for when the test runs: another checkout may share the target directory.
@@ -70,15 +71,22 @@ fn check_collection(folder: &Path) {
 }
 
 /// Cases beside the workspace, which are not part of the project.
-fn check_reference(folder: &str) {
+fn reference(folder: &str) -> Option<PathBuf> {
     let folder = workspace().join("../shared/cases").join(folder);
     if folder.is_dir() {
-        return check_collection(&folder);
+        return Some(folder);
     }
     let message = format!("skipped: {} isn't there\n", folder.display());
     assert!(env::var_os("LOCKSTEP_NO_SKIP").is_none(), "{message}");
     // Past the test runner, which keeps what a passing test prints to itself.
     io::stderr().write_all(message.as_bytes()).unwrap();
+    None
+}
+
+fn check_reference(folder: &str) {
+    if let Some(folder) = reference(folder) {
+        check_collection(&folder);
+    }
 }
 
 #[test]
@@ -105,6 +113,20 @@ fn our_scenarios_say_what_they_show_and_where_that_is_specified() {
         let lines = text.lines().count();
         assert!((2..=5).contains(&lines), "{}: {lines}", case.display());
         assert!(text.contains("Specification: "), "{}", case.display());
+    }
+}
+
+/// Neither the reference nor this manager touches a frozen service, but for a node that goes down
+/// with what runs on it.
+#[test]
+fn what_is_frozen_is_left_alone() {
+    let own = workspace().join("tests/scenarios");
+    let others = ["pve/scenarios", "random"];
+    let folders = others.into_iter().filter_map(reference).chain([own]);
+    for case in folders.flat_map(|folder| cases_in(&folder)) {
+        let mut reports = run(&Case::read(&case).unwrap()).reports;
+        reports.retain(|report| report.property == Property::FrozenUntouched);
+        assert_eq!(reports, [], "{}", case.display());
     }
 }
 

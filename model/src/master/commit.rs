@@ -1,0 +1,260 @@
+//! From what was decided to conditional writes.
+//!
+//! What a store takes in one write is limited, so a commit may have several parts, written one
+//! after the other. A service's entry and its order are in one part. The status goes first, since it
+//! says which uids were given; the commands that led to all of it are removed with the last part, so
+//! that one that was accepted is never lost: a master that follows upon a torn commit carries it
+//! out again, which changes nothing more.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::order::order;
+use super::{Effect, Event, Master, Outbox};
+use crate::config::Config;
+use crate::id::{NodeId, RequestId, ServiceId};
+use crate::manager::Changes;
+use crate::manager::status::{Requested, Resource, Status};
+use crate::mutation::Mutation;
+use crate::record::{Compare, Data, DataKey, Key, Outcome, Put, Record, Write};
+use crate::table::Table;
+use crate::time::Instant;
+
+/// The most records that one part puts, and the most that it compares: 128 is what an etcd server
+/// left at its defaults takes.
+const OPERATIONS_MAX: usize = 120;
+
+/// A commit under way.
+#[derive(Clone, Debug)]
+pub(super) struct Commit {
+    pending: Pending,
+    /// What is to follow, the next one last.
+    rest: Vec<Part>,
+}
+
+#[derive(Clone, Debug)]
+struct Pending {
+    request: RequestId,
+    sent: Instant,
+    puts: Vec<Put>,
+}
+
+/// Records that are written together, and the dead nodes under whose locks.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    puts: Vec<Put>,
+    nodes: Vec<NodeId>,
+}
+
+impl Part {
+    fn put(&mut self, key: DataKey, data: Data) {
+        self.puts.push(Put {
+            key: Key::Data(key),
+            record: Record::Data(Box::new(data)),
+        });
+    }
+}
+
+impl Commit {
+    pub(super) fn awaits(&self, request: RequestId) -> bool {
+        self.pending.request == request
+    }
+
+    /// When its answer is overdue, counted from here.
+    pub(super) const fn sent(&self) -> Instant {
+        self.pending.sent
+    }
+}
+
+impl Master {
+    /// Writes what was decided, if that is anything.
+    pub(super) fn begin_commit(&mut self, now: Instant, out: &mut Outbox) {
+        let Some(manager) = self.crm.manager() else {
+            return;
+        };
+        let status = manager.status();
+        let mut parts = self.parts(status, &out.crm.decisions.changes);
+        parts.reverse();
+        self.send_part(now, parts, out);
+    }
+
+    fn send_part(&mut self, now: Instant, mut rest: Vec<Part>, out: &mut Outbox) {
+        let Some(part) = rest.pop() else {
+            return;
+        };
+        let Some(mut compares) = self.grants(&part.nodes) else {
+            // The lock was lost meanwhile: nothing of it counts.
+            return;
+        };
+        let revisions = part.puts.iter().map(|put| Compare {
+            key: put.key,
+            revision: self.mirror.revision_of(put.key),
+        });
+        compares.extend(revisions);
+        let request = self.lock.number();
+        let puts = part.puts;
+        out.effects.push(Effect::Write(Write {
+            request,
+            compares,
+            puts: puts.clone(),
+        }));
+        self.commit = Some(Commit {
+            pending: Pending {
+                request,
+                sent: now,
+                puts,
+            },
+            rest,
+        });
+    }
+
+    /// The conditions that the manager lock is held, and the locks of these nodes.
+    fn grants(&self, nodes: &[NodeId]) -> Option<Vec<Compare>> {
+        let mut grants = Vec::with_capacity(1 + nodes.len());
+        grants.push(self.lock.grant_compare()?);
+        for node in nodes {
+            grants.push(self.contender(*node)?.lock().grant_compare()?);
+        }
+        Some(grants)
+    }
+
+    /// Takes in the answer to a commit. Says whether it was one.
+    pub(super) fn on_committed(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        outcome: Outcome,
+        out: &mut Outbox,
+    ) -> bool {
+        let Some(commit) = self.commit.take_if(|commit| commit.awaits(request)) else {
+            return false;
+        };
+        // What was changed may call for more; what was not has to be read.
+        self.want_round();
+        match outcome {
+            Outcome::Applied(revision) => {
+                self.mirror.take_in_written(&commit.pending.puts, revision);
+                self.send_part(now, commit.rest, out);
+            }
+            Outcome::Refused => out.events.push(Event::CommitRefused),
+        }
+        true
+    }
+
+    pub(super) fn time_commit_out<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        let timeout = config.timing().request_timeout;
+        let unanswered = self.commit.take_if(|commit| commit.sent() + timeout <= now);
+        if unanswered.is_some() {
+            out.events.push(Event::CommitUnanswered);
+            self.want_round();
+        }
+    }
+
+    /// What differs from what stands in the store, in parts.
+    fn parts(&self, status: &Status, changes: &Changes) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut part = self.first_part(status, changes);
+        let resources = self.resources(changes);
+        for service in self.mirror.service_ids() {
+            let mut one = Part::default();
+            self.put_service(service, status, changes, &mut one);
+            if let Some(resource) = resources.get(service) {
+                let data = Data::Resource(Some(resource.clone()));
+                one.put(DataKey::Resource(service), data);
+            }
+            let records = part.puts.len() + part.nodes.len();
+            if records + one.puts.len() + one.nodes.len() >= OPERATIONS_MAX {
+                parts.push(core::mem::take(&mut part));
+            }
+            part.puts.append(&mut one.puts);
+            part.nodes.append(&mut one.nodes);
+            part.nodes.sort_unstable();
+            part.nodes.dedup();
+        }
+        if changes.commands_taken {
+            part.put(DataKey::Commands, Data::Commands(Vec::new()));
+        }
+        parts.push(part);
+        parts.retain(|part| !part.puts.is_empty());
+        parts
+    }
+
+    fn first_part(&self, status: &Status, changes: &Changes) -> Part {
+        let mut part = Part::default();
+        let bare = |status: &Status| Status {
+            // A moment of one host means nothing on another.
+            written: None,
+            services: Table::new(),
+            ..status.clone()
+        };
+        let (before, after) = (bare(self.mirror.status()), bare(status));
+        if before != after {
+            part.put(DataKey::Status, Data::Status(after));
+        }
+        if let Some(migrated) = &changes.migrated_groups {
+            part.put(DataKey::Rules, Data::Rules(migrated.rules.clone()));
+            part.put(DataKey::Groups, Data::Groups(Default::default()));
+        }
+        part
+    }
+
+    /// The configurations that change.
+    fn resources(&self, changes: &Changes) -> Table<ServiceId, Resource> {
+        let mut changed: Table<ServiceId, Resource> = Table::new();
+        let mut change = |service: ServiceId, act: &dyn Fn(&mut Resource)| {
+            let present = changed.get(service).cloned();
+            if let Some(mut resource) = present.or_else(|| self.mirror.resource(service).cloned()) {
+                act(&mut resource);
+                changed.insert(service, resource);
+            }
+        };
+        for service in &changes.stopped {
+            change(*service, &|resource| {
+                resource.requested = Requested::Stopped;
+            });
+        }
+        for service in &changes.unlocked {
+            change(*service, &|resource| resource.guest_lock = None);
+        }
+        let migrated = changes.migrated_groups.iter();
+        for (service, failback) in migrated.flat_map(|migrated| &migrated.services) {
+            change(*service, &|resource| {
+                resource.group = None;
+                resource.failback = *failback;
+            });
+        }
+        changed
+    }
+
+    /// A service's entry and its order, and the lock under which it moves.
+    fn put_service(&self, service: ServiceId, status: &Status, changes: &Changes, part: &mut Part) {
+        let entry = status.services.get(service);
+        if entry != self.mirror.entry(service) {
+            part.put(DataKey::Entry(service), Data::Entry(entry.cloned()));
+        }
+        let Some(before) = self.mirror.service(service) else {
+            return;
+        };
+        let mut after = before.clone();
+        let stolen = changes.stolen.iter();
+        for (_, from, to) in stolen.filter(|(stolen, _, _)| *stolen == service) {
+            if before.location == *from && from != to {
+                after.location = *to;
+                part.nodes.push(*from);
+            }
+        }
+        let resource = self.mirror.resource(service);
+        let after = order(status, entry, resource, &after);
+        if after != *before {
+            part.puts.push(Put {
+                key: Key::Service(service),
+                record: Record::Service(after),
+            });
+        }
+    }
+}

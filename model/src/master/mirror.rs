@@ -1,0 +1,247 @@
+//! What stands in the store, as last read, in the form that a manager decides on.
+
+use alloc::vec::Vec;
+
+use super::Files;
+use crate::format::groups::Groups;
+use crate::format::rules::Rules;
+use crate::id::{NodeId, Revision, ServiceId};
+use crate::manager::command::Command;
+use crate::manager::status::{Entry, LrmStatus, Resource, Status};
+use crate::manager::{LockView, View};
+use crate::record::{Data, DataKey, Key, Put, Record, Service, Snapshot};
+use crate::table::Table;
+
+/// The records, taken apart. Each is looked at again only when its revision has changed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Mirror {
+    /// Of the whole store.
+    revision: Revision,
+    status: Status,
+    resources: Table<ServiceId, Resource>,
+    services: Table<ServiceId, Service>,
+    lrms: Table<NodeId, LrmStatus>,
+    commands: Vec<Command>,
+    rules: Rules,
+    groups: Groups,
+    /// Another number whenever rules or groups have changed.
+    digest: u64,
+    revisions: Revisions,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Revisions {
+    status: Revision,
+    commands: Revision,
+    rules: Revision,
+    groups: Revision,
+    entries: Table<ServiceId, Revision>,
+    resources: Table<ServiceId, Revision>,
+    services: Table<ServiceId, Revision>,
+    lrms: Table<NodeId, Revision>,
+}
+
+/// What a snapshot brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// Something that a manager rests on and others write.
+    pub(super) others: bool,
+}
+
+impl Mirror {
+    pub(super) const fn status(&self) -> &Status {
+        &self.status
+    }
+
+    pub(super) fn entry(&self, service: ServiceId) -> Option<&Entry> {
+        self.status.services.get(service)
+    }
+
+    pub(super) fn resource(&self, service: ServiceId) -> Option<&Resource> {
+        self.resources.get(service)
+    }
+
+    pub(super) fn service(&self, service: ServiceId) -> Option<&Service> {
+        self.services.get(service)
+    }
+
+    /// Every service with any record.
+    pub(super) fn service_ids(&self) -> impl Iterator<Item = ServiceId> {
+        self.revisions.services.iter().map(|(id, _)| id)
+    }
+
+    /// The revision of a record as last read or written.
+    pub(super) fn revision_of(&self, key: Key) -> Revision {
+        let revisions = &self.revisions;
+        let found = match key {
+            Key::Service(id) => revisions.services.get(id),
+            Key::Data(DataKey::Status) => Some(&revisions.status),
+            Key::Data(DataKey::Commands) => Some(&revisions.commands),
+            Key::Data(DataKey::Rules) => Some(&revisions.rules),
+            Key::Data(DataKey::Groups) => Some(&revisions.groups),
+            Key::Data(DataKey::Entry(id)) => revisions.entries.get(id),
+            Key::Data(DataKey::Resource(id)) => revisions.resources.get(id),
+            Key::Data(DataKey::Lrm(node)) => revisions.lrms.get(node),
+            Key::Grant(_) | Key::Beat(_) => None,
+        };
+        found.copied().unwrap_or(Revision::ABSENT)
+    }
+
+    fn set_revision(&mut self, key: Key, revision: Revision) {
+        let revisions = &mut self.revisions;
+        match key {
+            Key::Service(id) => {
+                revisions.services.insert(id, revision);
+            }
+            Key::Data(DataKey::Status) => revisions.status = revision,
+            Key::Data(DataKey::Commands) => revisions.commands = revision,
+            Key::Data(DataKey::Rules) => revisions.rules = revision,
+            Key::Data(DataKey::Groups) => revisions.groups = revision,
+            Key::Data(DataKey::Entry(id)) => {
+                revisions.entries.insert(id, revision);
+            }
+            Key::Data(DataKey::Resource(id)) => {
+                revisions.resources.insert(id, revision);
+            }
+            Key::Data(DataKey::Lrm(node)) => {
+                revisions.lrms.insert(node, revision);
+            }
+            Key::Grant(_) | Key::Beat(_) => {}
+        }
+    }
+
+    /// Takes in a snapshot, unless a later one is known.
+    pub(super) fn take_in(&mut self, snapshot: &Snapshot) -> News {
+        let mut news = News::default();
+        if snapshot.revision < self.revision {
+            return news;
+        }
+        self.revision = snapshot.revision;
+        for entry in &snapshot.entries {
+            let unchanged = entry.revision == self.revision_of(entry.key);
+            if unchanged || matches!(entry.key, Key::Grant(_) | Key::Beat(_)) {
+                continue;
+            }
+            self.set_revision(entry.key, entry.revision);
+            news.others |= self.put(entry.key, &entry.record);
+        }
+        news
+    }
+
+    /// Takes in what this process has written itself.
+    pub(super) fn take_in_written(&mut self, puts: &[Put], revision: Revision) {
+        for put in puts {
+            self.set_revision(put.key, revision);
+            self.put(put.key, &put.record);
+        }
+    }
+
+    /// Keeps a record. Says whether its content has changed.
+    fn put(&mut self, key: Key, record: &Record) -> bool {
+        match (key, record) {
+            (Key::Service(id), Record::Service(service)) => {
+                if let Some(resource) = self.resources.get_mut(id) {
+                    resource.node = Some(service.location);
+                }
+                self.services.insert(id, service.clone()).as_ref() != Some(service)
+            }
+            (Key::Data(key), Record::Data(data)) => self.put_data(key, data),
+            // A record of another kind than its key is not one.
+            (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => false,
+        }
+    }
+
+    fn put_data(&mut self, key: DataKey, data: &Data) -> bool {
+        match (key, data) {
+            (DataKey::Status, Data::Status(status)) => {
+                let services = core::mem::take(&mut self.status.services);
+                let before = core::mem::replace(&mut self.status, status.clone());
+                let changed = before != self.status;
+                self.status.services = services;
+                changed
+            }
+            (DataKey::Entry(id), Data::Entry(entry)) => {
+                let services = &mut self.status.services;
+                let before = match entry {
+                    Some(entry) => services.insert(id, entry.clone()),
+                    None => services.remove(id),
+                };
+                before != *entry
+            }
+            (DataKey::Lrm(node), Data::Lrm(published)) => {
+                let before = self.lrms.insert(node, published.status.clone());
+                before.as_ref() != Some(&published.status)
+            }
+            (DataKey::Resource(id), Data::Resource(resource)) => {
+                let located = self.services.get(id).map(|service| service.location);
+                match resource {
+                    Some(resource) => {
+                        let node = located.or(resource.node);
+                        let resource = Resource {
+                            node,
+                            ..resource.clone()
+                        };
+                        self.resources.insert(id, resource);
+                    }
+                    None => {
+                        self.resources.remove(id);
+                    }
+                }
+                true
+            }
+            (DataKey::Commands, Data::Commands(commands)) => {
+                self.commands.clone_from(commands);
+                !commands.is_empty()
+            }
+            (DataKey::Rules, Data::Rules(rules)) => {
+                self.rules = rules.clone();
+                self.digest += 1;
+                true
+            }
+            (DataKey::Groups, Data::Groups(groups)) => {
+                self.groups = groups.clone();
+                self.digest += 1;
+                true
+            }
+            // A record of another kind than its key is not one.
+            (
+                DataKey::Status
+                | DataKey::Entry(_)
+                | DataKey::Lrm(_)
+                | DataKey::Resource(_)
+                | DataKey::Commands
+                | DataKey::Rules
+                | DataKey::Groups,
+                _,
+            ) => false,
+        }
+    }
+
+    /// The view of it, for a round that nothing but time asks for, with no service left running.
+    pub(super) fn view<'a>(
+        &'a self,
+        files: &Files<'a>,
+        members: &'a Table<NodeId, bool>,
+        locks: &'a Table<NodeId, LockView>,
+    ) -> View<'a> {
+        View {
+            names: files.names,
+            status: &self.status,
+            members,
+            quorate: true,
+            periodic: true,
+            lrms: &self.lrms,
+            resources: &self.resources,
+            groups: &self.groups,
+            rules: &self.rules,
+            digest: self.digest,
+            commands: &self.commands,
+            locks,
+            unguarded: &[],
+            settings: files.settings,
+            node_stats: files.node_stats,
+            service_stats: files.service_stats,
+            versions: files.versions,
+        }
+    }
+}
