@@ -265,11 +265,7 @@ impl Guests {
     }
 
     /// Sets what a command says of a service's load.
-    pub(crate) fn set_dynamic_stats(
-        &mut self,
-        id: ServiceId,
-        words: &[&str],
-    ) -> Result<(), Fatal> {
+    pub(crate) fn set_dynamic_stats(&mut self, id: ServiceId, words: &[&str]) -> Result<(), Fatal> {
         let stats = self.dynamic_stats.entry(id).or_default();
         for (key, value) in pairs(words)? {
             match key {

@@ -6,6 +6,8 @@
 //! watchdogs, guests. Every decision is the machines' in `lockstep-model`. It knows no other clock
 //! than its own: who runs it may stop it, see [`run_watched`].
 //!
+//! Under the own profiles the same cases run on the machines that the daemons run, see `own`.
+//!
 //! Start reading at [`run`]; [`case`] has the input, `cluster` the state, `schedule` the loop.
 
 mod agent;
@@ -18,6 +20,7 @@ mod guests;
 mod locks;
 pub mod log;
 mod lrm_round;
+mod own;
 mod power;
 mod schedule;
 mod view;
@@ -26,6 +29,7 @@ pub mod watch;
 use std::ops::ControlFlow;
 
 use case::Case;
+use lockstep_model::config::Profile;
 use log::Line;
 use watch::Report;
 
@@ -36,16 +40,31 @@ pub enum Ended {
     Regular,
     /// With an error of the simulation, which is the last line of the log too.
     Error(String),
+    /// With a property that didn't hold under an own profile: the last report. There is no last
+    /// line.
+    Violated,
     /// Because who watched it didn't want more. There is no last line.
     Stopped,
 }
 
 /// How far a simulation goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// The timing and the rules: the reference's rounds under `pve`, and under the own profiles the
+    /// machines that the daemons run, with every property enforced.
+    pub profile: Profile,
     /// Ends in the regular way as soon as the hardware's clock has reached so many seconds at the
     /// end of a loop; the commands of that moment are not executed any more.
     pub until_seconds: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Pve,
+            until_seconds: None,
+        }
+    }
 }
 
 /// What came out of a simulation beside its log.
@@ -85,9 +104,9 @@ pub fn run(case: &Case) -> Run {
     }
 }
 
-/// Runs a case under profile `pve`, and hands every line on when it is said.
+/// Runs a case, and hands every line on when it is said.
 ///
-/// `watch` is called after each daemon's turn and each command with what was said, which may be
+/// `watch` is called at least after each daemon's turn and each command with what was said, which may be
 /// nothing, so that it can also look at a clock; [`ControlFlow::Break`] stops the simulation. What
 /// is held back between two calls is bounded by [`case::SERVICES_MAX`] and [`case::QUEUE_MAX`].
 pub fn run_watched(
@@ -95,5 +114,10 @@ pub fn run_watched(
     options: &Options,
     watch: &mut dyn FnMut(&[Line]) -> ControlFlow<()>,
 ) -> Outcome {
-    schedule::run(case, options, watch)
+    match options.profile {
+        Profile::Pve => schedule::run(case, options, watch),
+        profile @ (Profile::Fast | Profile::Default | Profile::Conservative) => {
+            own::run(case, profile, options, watch)
+        }
+    }
 }

@@ -308,7 +308,10 @@ fn build(case: &Case) -> Result<Cluster, Fatal> {
     })
 }
 
-pub(crate) fn intern_node(names: &mut Names, name: &str) -> Result<lockstep_model::id::NodeId, Fatal> {
+pub(crate) fn intern_node(
+    names: &mut Names,
+    name: &str,
+) -> Result<lockstep_model::id::NodeId, Fatal> {
     names
         .intern_node(name)
         .ok_or_else(|| Fatal::new("too many nodes"))

@@ -6,6 +6,8 @@ mod test;
 
 use std::time::Duration;
 
+use lockstep_sim::watch::Report;
+
 use crate::failure::{End, Failure};
 use crate::screen::Screen;
 use arguments::{Sim, SimCommand};
@@ -50,4 +52,14 @@ impl Stopwatch {
             )),
         }
     }
+}
+
+/// Profile `pve` breaks some properties, and people do; that is told, and the run goes on.
+fn told(report: &Report) -> String {
+    let Report {
+        property,
+        seconds,
+        what,
+    } = report;
+    format!("{property} doesn't hold at {seconds} s: {what}")
 }

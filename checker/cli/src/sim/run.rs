@@ -1,15 +1,15 @@
 //! `ha-checker sim run`: one case, its log as it comes.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use lockstep_sim::case::Case;
 use lockstep_sim::log::{Line, level_name};
-use lockstep_sim::watch::Report;
 use lockstep_sim::{Ended, Options, Outcome, run_watched};
 use serde::Serialize;
 
-use super::Stopwatch;
 use super::arguments::Run;
+use super::{Stopwatch, told};
 use crate::cases::{printable, warning_lines};
 use crate::failure::{End, Failure};
 use crate::screen::Screen;
@@ -34,19 +34,21 @@ struct EndDocument<'a> {
 
 /// Runs a case.
 pub(crate) fn run(asked: &Run, screen: &mut Screen) -> Result<End, Failure> {
-    asked.check_profile()?;
     let case = Case::read(&asked.directory)
         .map_err(|error| Failure::input(printable(&error.to_string())))?;
     for warning in case.warnings().flat_map(warning_lines) {
         screen.warn(&warning);
     }
     let options = Options {
+        profile: asked.profile.into(),
         until_seconds: asked.until,
     };
     let stopwatch = Stopwatch::start(asked.limit.time());
     let (mut written, mut time) = (Ok(()), Ok(()));
+    let mut last = Last::default();
     let Outcome { ended, reports } = run_watched(&case, &options, &mut |lines| {
         written = show(lines, asked.json, screen);
+        last.keep(lines);
         time = stopwatch.check();
         match written.is_ok() && time.is_ok() {
             true => ControlFlow::Continue(()),
@@ -57,12 +59,17 @@ pub(crate) fn run(asked: &Run, screen: &mut Screen) -> Result<End, Failure> {
     if !reports.is_empty() {
         screen.flush()?;
     }
-    for report in &reports {
-        screen.warn(&printable(&told(report)));
+    if ended != Ended::Violated {
+        for report in &reports {
+            screen.warn(&printable(&told(report)));
+        }
     }
+    let violated = ended == Ended::Violated;
     let (name, error, end) = match ended {
         Ended::Regular => ("regular", None, End::AsExpected),
         Ended::Error(error) => ("error", Some(error), End::Violated),
+        // Nothing that was asked is wrong; but 1 says that the simulation is.
+        Ended::Violated => ("violated", reports.last().map(told), End::Usage),
         Ended::Stopped => ("stopped", time.err(), End::Truncated),
     };
     if asked.json {
@@ -78,17 +85,34 @@ pub(crate) fn run(asked: &Run, screen: &mut Screen) -> Result<End, Failure> {
         let directory = asked.directory.display();
         screen.complain(&printable(&format!("{directory}: {error}")));
     }
+    if violated {
+        last.show(screen);
+    }
     Ok(end)
 }
 
-/// Profile `pve` breaks some properties, and people do; that is told, and the run goes on.
-fn told(report: &Report) -> String {
-    let Report {
-        property,
-        seconds,
-        what,
-    } = report;
-    format!("{property} doesn't hold at {seconds} s: {what}")
+/// How many lines are shown again when a property doesn't hold.
+const LAST: usize = 30;
+
+/// The last lines of a log.
+#[derive(Default)]
+struct Last(VecDeque<String>);
+
+impl Last {
+    fn keep(&mut self, lines: &[Line]) {
+        for line in lines {
+            if self.0.len() == LAST {
+                self.0.pop_front();
+            }
+            self.0.push_back(printable(&line.to_string()));
+        }
+    }
+
+    fn show(self, screen: &Screen) {
+        for line in self.0 {
+            screen.warn(&format!("before that: {line}"));
+        }
+    }
 }
 
 fn show(lines: &[Line], json: bool, screen: &mut Screen) -> Result<(), Failure> {

@@ -10,11 +10,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use lockstep_model::config::Profile;
 use lockstep_sim::case::Case;
 use lockstep_sim::{Ended, Options, file, run_watched};
 
-use super::Stopwatch;
 use super::arguments::Test;
+use super::{Stopwatch, told};
 use crate::cases::{difference, printable, warning_lines};
 use crate::failure::{End, Failure};
 use crate::screen::Screen;
@@ -115,7 +116,12 @@ fn judge_all(
                     let Some(case) = cases.get(number) else {
                         return;
                     };
-                    let outcome = judge(case, asked.update, time);
+                    let outcome = match asked.profile.into() {
+                        Profile::Pve => judge(case, asked.update, time),
+                        profile @ (Profile::Fast | Profile::Default | Profile::Conservative) => {
+                            enforce(case, profile, time)
+                        }
+                    };
                     // Nobody listens any more once the output can't be written.
                     if sender.send((number, outcome)).is_err() {
                         return;
@@ -176,6 +182,53 @@ fn judge(directory: &Path, update: bool, time: Duration) -> Outcome {
     }
 }
 
+/// Runs a case under a profile of ours: what is judged is whether every property holds. An error of
+/// the simulation ends a case early, and is told.
+fn enforce(directory: &Path, profile: Profile, time: Duration) -> Outcome {
+    let shown = directory.display();
+    let judged = catch_unwind(|| {
+        let case = Case::read(directory).map_err(|error| (End::Usage, error.to_string()))?;
+        let mut warnings: Vec<String> = case.warnings().flat_map(warning_lines).collect();
+        let options = Options {
+            profile,
+            until_seconds: None,
+        };
+        let stopwatch = Stopwatch::start(time);
+        let mut problem = String::new();
+        let run = run_watched(&case, &options, &mut |_| match stopwatch.check() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(message) => {
+                problem = message;
+                ControlFlow::Break(())
+            }
+        });
+        match run.ended {
+            Ended::Regular => Ok(warnings),
+            Ended::Error(error) => {
+                warnings.push(printable(&format!("{shown}: ended early: {error}")));
+                Ok(warnings)
+            }
+            Ended::Violated => {
+                let report = run.reports.last().map(told).unwrap_or_default();
+                Err((End::Violated, format!("{shown}: {report}")))
+            }
+            Ended::Stopped => Err((End::Truncated, format!("{shown}: {problem}"))),
+        }
+    });
+    let judged = judged
+        .unwrap_or_else(|_| Err((End::Internal, format!("{shown}: an error in the simulator"))));
+    let (end, warnings, complaint) = match judged {
+        Ok(warnings) => (End::AsExpected, warnings, None),
+        Err((end, complaint)) => (end, Vec::new(), Some(complaint)),
+    };
+    Outcome {
+        end,
+        text: String::new(),
+        warnings,
+        complaint,
+    }
+}
+
 /// The whole log of a case, if it is neither too long nor too slow.
 fn log_of(case: &Case, time: Duration) -> Result<String, String> {
     let stopwatch = Stopwatch::start(time);
@@ -197,7 +250,7 @@ fn log_of(case: &Case, time: Duration) -> Result<String, String> {
         ControlFlow::Continue(())
     });
     match run.ended {
-        Ended::Regular | Ended::Error(_) => Ok(log),
+        Ended::Regular | Ended::Error(_) | Ended::Violated => Ok(log),
         Ended::Stopped => Err(problem),
     }
 }

@@ -50,7 +50,7 @@ impl Cluster {
         let worker = Worker { ends, ..worker };
         match takes {
             Some(_) => self.hosts[host].workers.push(worker),
-            None => self.report(host, worker),
+            None => self.say_done(host, worker),
         }
     }
 
@@ -70,7 +70,8 @@ impl Cluster {
             self.agent_says(host, &text);
             return None;
         };
-        if self.is_locked(host, service, "start") || self.fails(host, service, kind, Operation::Start)
+        if self.is_locked(host, service, "start")
+            || self.fails(host, service, kind, Operation::Start)
         {
             return None;
         }
@@ -105,12 +106,17 @@ impl Cluster {
         }
         let sid = self.names.service(service).to_owned();
         let kind = Kind::of(&sid)?;
-        if self.fails(host, service, kind, Operation::Move) || self.is_locked(host, service, "migrate")
+        if self.fails(host, service, kind, Operation::Move)
+            || self.is_locked(host, service, "migrate")
         {
             return None;
         }
         let to = self.names.node(target).to_owned();
-        self.lrm_says(host, Level::Info, &format!("service {sid} - start migrate to node '{to}'"));
+        self.lrm_says(
+            host,
+            Level::Info,
+            &format!("service {sid} - start migrate to node '{to}'"),
+        );
         if kind == Kind::Container {
             let text = "unable to live migrate running container, fallback to relocate";
             self.lrm_says(host, Level::Warning, text);
@@ -138,7 +144,10 @@ impl Cluster {
             return false;
         };
         let sid = self.names.service(service);
-        let text = format!("service '{sid}' locked ({}), unable to {operation}!", lock.0);
+        let text = format!(
+            "service '{sid}' locked ({}), unable to {operation}!",
+            lock.0
+        );
         self.agent_says(host, &text);
         true
     }
@@ -154,7 +163,9 @@ impl Cluster {
     /// When the next job ends.
     pub(super) fn next_job_end(&self) -> Option<Instant> {
         let hosts = self.hosts.iter();
-        hosts.flat_map(|host| host.workers.iter().map(|worker| worker.ends)).min()
+        hosts
+            .flat_map(|host| host.workers.iter().map(|worker| worker.ends))
+            .min()
     }
 
     /// Every job ends whose time has come.
@@ -162,7 +173,9 @@ impl Cluster {
         for host in 0..self.hosts.len() {
             let now = self.now;
             let workers = &mut self.hosts[host].workers;
-            let ended: Vec<Worker> = workers.extract_if(.., |worker| worker.ends <= now).collect();
+            let ended: Vec<Worker> = workers
+                .extract_if(.., |worker| worker.ends <= now)
+                .collect();
             for worker in ended {
                 self.end_job(host, worker);
             }
@@ -181,7 +194,7 @@ impl Cluster {
             (Job::Send { target }, Some(State::Running)) => self.hand_over(host, service, target),
             (Job::Query | Job::Start | Job::Stop | Job::Send { .. }, _) => {}
         }
-        self.report(host, worker);
+        self.say_done(host, worker);
     }
 
     /// The copy is complete: both sides are paused, if both can be reached.
@@ -194,25 +207,31 @@ impl Cluster {
             return;
         }
         self.set_state(host, service, Some(State::Outgoing));
-        let ours = self.hosts[host].instances.get(&service).is_some_and(|one| one.ours);
+        let ours = self.hosts[host]
+            .instances
+            .get(&service)
+            .is_some_and(|one| one.ours);
         let state = State::Incoming;
-        self.hosts[to].instances.insert(service, Instance { state, ours });
+        self.hosts[to]
+            .instances
+            .insert(service, Instance { state, ours });
         let (sid, name) = (self.names.service(service), self.names.node(target));
         let text = format!("service {sid} - end migrate to node '{name}'");
         self.lrm_says(host, Level::Info, &text);
     }
 
     /// What an agent says after a job is true.
-    fn report(&mut self, host: usize, worker: Worker) {
+    fn say_done(&mut self, host: usize, worker: Worker) {
         let state = self.state_of(host, worker.service);
         let report = match (worker.job, state) {
-            (Job::Send { .. }, None | Some(State::Outgoing)) => Report::Sent,
+            (Job::Send { .. }, None) | (_, Some(State::Outgoing)) => Report::Sent,
             (Job::Query | Job::Start | Job::Stop, None | Some(State::Incoming)) => Report::Stopped,
             (_, Some(State::Running | State::Starting)) => Report::Running,
-            (_, Some(State::Stopping | State::Unknown | State::Outgoing | State::Incoming)) => {
-                Report::Unclear
-            }
+            (_, Some(State::Stopping | State::Unknown | State::Incoming)) => Report::Unclear,
         };
+        if worker.job == Job::Start {
+            self.note_start(host, worker.service, report == Report::Running);
+        }
         let Some(lrm) = &mut self.hosts[host].lrm else {
             return;
         };

@@ -4,9 +4,9 @@ use std::fmt;
 
 use lockstep_model::config::Config;
 use lockstep_model::event::Level;
-use lockstep_model::id::{Holder, Incarnation, LockId, NodeId, RequestId};
+use lockstep_model::id::{Holder, Incarnation, LockId, NodeId, Revision};
 use lockstep_model::name::Names;
-use lockstep_model::record::{Key, Outcome, Put, Write};
+use lockstep_model::record::{DataKey, Key, Outcome, Put, Write};
 use lockstep_model::time::Instant;
 
 use super::host::Host;
@@ -106,7 +106,7 @@ impl Cluster {
         self.apply(&Writer::Person, puts);
     }
 
-    fn apply(&mut self, writer: &Writer, puts: Vec<Put>) -> lockstep_model::id::Revision {
+    fn apply(&mut self, writer: &Writer, puts: Vec<Put>) -> Revision {
         self.judge_write(writer, &puts);
         self.watch.dirty = true;
         self.notify(writer, &puts);
@@ -115,12 +115,9 @@ impl Cluster {
 
     /// Watches show news to whom they concern, but nobody his own writes: their answers tell more.
     fn notify(&mut self, writer: &Writer, puts: &[Put]) {
-        use lockstep_model::record::DataKey;
         let concerns_lrm = |node: NodeId| {
             puts.iter().any(|put| match put.key {
-                Key::Grant(LockId::Agent(_))
-                | Key::Service(_)
-                | Key::Data(DataKey::Status) => true,
+                Key::Grant(LockId::Agent(_)) | Key::Service(_) | Key::Data(DataKey::Status) => true,
                 Key::Beat(LockId::Agent(other)) | Key::Data(DataKey::Lrm(other)) => other == node,
                 Key::Grant(LockId::Manager)
                 | Key::Beat(LockId::Manager)
@@ -151,15 +148,11 @@ impl Cluster {
         }
     }
 
-    /// Whether a request is of that process.
-    pub(super) fn is_of(request: RequestId, process: &Holder) -> bool {
-        request.process == process.incarnation
-    }
-
     /// A line of the simulator.
     pub(super) fn note(&mut self, source: &'static str, level: Level, message: &dyn fmt::Display) {
         let seconds = self.seconds();
-        self.log.line(level, seconds, Source::Simulator(source), message);
+        self.log
+            .line(level, seconds, Source::Simulator(source), message);
     }
 
     /// A line of a daemon.
@@ -172,6 +165,7 @@ impl Cluster {
     ) {
         let seconds = self.seconds();
         let name = self.names.node(self.hosts[host].id);
-        self.log.line(level, seconds, Source::Daemon(name, daemon), message);
+        self.log
+            .line(level, seconds, Source::Daemon(name, daemon), message);
     }
 }

@@ -236,6 +236,8 @@ impl Host {
 
     /// Whether a service's I/O from before the last reset may still trail.
     pub(crate) fn trails(&self, service: ServiceId, now: Instant) -> bool {
-        self.trailing.get(&service).is_some_and(|until| now < *until)
+        self.trailing
+            .get(&service)
+            .is_some_and(|until| now < *until)
     }
 }

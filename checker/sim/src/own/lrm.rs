@@ -26,6 +26,7 @@ impl Cluster {
             let incarnation = self.incarnation();
             self.hosts[host].holder(incarnation)
         };
+        self.forget_starts(host);
         let value = &mut self.hosts[host];
         let intents = value.intents.iter().copied().collect();
         let mut inbox = VecDeque::from([Input::Started, Input::KernelLock { intents }]);
@@ -109,7 +110,11 @@ impl Cluster {
         let lrm = self.hosts[host].lrm.as_ref()?;
         let machine = lrm.machine.next_wakeup(&self.config);
         let presence = lrm.presence.next_wakeup(&self.config);
-        machine.into_iter().chain(presence).map(|wakeup| wakeup.at).min()
+        machine
+            .into_iter()
+            .chain(presence)
+            .map(|wakeup| wakeup.at)
+            .min()
     }
 
     pub(super) fn wake_lrm(&mut self, host: usize) -> bool {

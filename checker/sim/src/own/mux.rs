@@ -34,7 +34,10 @@ impl Cluster {
         let input = match next {
             ToMux::Input(input) => Some(input),
             ToMux::Request(from, request) => {
-                let lives = value.lrm.as_ref().is_some_and(|lrm| lrm.me.incarnation == from);
+                let lives = value
+                    .lrm
+                    .as_ref()
+                    .is_some_and(|lrm| lrm.me.incarnation == from);
                 if let ToMultiplexer::Attach { .. } = request {
                     // A connection that has ended is not one to begin with.
                     mux.peer = lives.then_some(from).or(mux.peer);

@@ -271,7 +271,6 @@ impl Cluster {
                 instance.ours = false;
             }
         }
-        self.watch.disowned.insert(service);
     }
 
     fn put_by_hand(&mut self, host: usize, service: ServiceId, runs: bool) {
@@ -297,7 +296,10 @@ impl Cluster {
 
     /// A person moves a service that nobody manages, and what runs of it.
     fn move_by_hand(&mut self, sid: &str, node: &str) -> Result<(), Fatal> {
-        let disarm = self.store.status().and_then(|status| status.disarm.as_ref());
+        let disarm = self
+            .store
+            .status()
+            .and_then(|status| status.disarm.as_ref());
         let disarmed = disarm.is_some_and(|disarm| disarm.mode == DisarmMode::Ignore);
         let target = self.place(node)?;
         let Ok((id, resource)) = self.configured(sid) else {

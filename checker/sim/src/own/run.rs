@@ -150,7 +150,11 @@ fn settle(cluster: &mut Cluster, watch: &mut Watch<'_>) -> Result<(), Halt> {
         let mut moved = cluster.wake();
         left = left.saturating_sub(u64::from(moved));
         for host in 0..cluster.hosts.len() {
-            for deliver in [Cluster::deliver_mux, Cluster::deliver_lrm, Cluster::deliver_crm] {
+            for deliver in [
+                Cluster::deliver_mux,
+                Cluster::deliver_lrm,
+                Cluster::deliver_crm,
+            ] {
                 if !deliver(cluster, host) {
                     continue;
                 }

@@ -75,6 +75,7 @@ impl Cluster {
     pub(super) fn note_of_mux(&mut self, host: usize, level: Level, text: &str) {
         let seconds = self.seconds();
         let name = self.names.node(self.hosts[host].id);
-        self.log.line(level, seconds, Source::Multiplexer(name), &text);
+        self.log
+            .line(level, seconds, Source::Multiplexer(name), &text);
     }
 }

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use lockstep_model::id::{Holder, LockId, NodeId, Revision, ServiceId};
 use lockstep_model::manager::status::{self, Resource, Status};
-use lockstep_model::record::{Data, DataKey, Entry, Grant, Key, Put, Record, Service, Snapshot, Write};
+use lockstep_model::record::{
+    Data, DataKey, Entry, Grant, Key, Put, Record, Service, Snapshot, Write,
+};
 use lockstep_model::time::Instant;
 
 /// Who writes.
@@ -195,20 +197,22 @@ impl Store {
 
     /// The services that are configured.
     pub(crate) fn configured(&self) -> impl Iterator<Item = (ServiceId, &Resource)> {
-        self.present.all_data().filter_map(|(key, _, data)| match (key, data) {
-            (DataKey::Resource(service), Data::Resource(Some(resource))) => {
-                Some((service, resource))
-            }
-            (
-                DataKey::Status
-                | DataKey::Entry(_)
-                | DataKey::Lrm(_)
-                | DataKey::Resource(_)
-                | DataKey::Commands
-                | DataKey::Rules
-                | DataKey::Groups,
-                _,
-            ) => None,
-        })
+        self.present
+            .all_data()
+            .filter_map(|(key, _, data)| match (key, data) {
+                (DataKey::Resource(service), Data::Resource(Some(resource))) => {
+                    Some((service, resource))
+                }
+                (
+                    DataKey::Status
+                    | DataKey::Entry(_)
+                    | DataKey::Lrm(_)
+                    | DataKey::Resource(_)
+                    | DataKey::Commands
+                    | DataKey::Rules
+                    | DataKey::Groups,
+                    _,
+                ) => None,
+            })
     }
 }

@@ -138,6 +138,7 @@ fn until(case: &Case, seconds: u64) -> (String, Ended) {
     let mut log = String::new();
     let options = Options {
         until_seconds: Some(seconds),
+        ..Options::default()
     };
     let outcome = run_watched(case, &options, &mut |lines| {
         for line in lines {
