@@ -399,7 +399,7 @@ impl Master {
         let view = View {
             periodic,
             unguarded: &unguarded,
-            ..self.mirror.view(files, self.members.online(), &locks)
+            ..self.mirror.view(files, &self.members, &locks)
         };
         let input = crm::Input::Round {
             quorate,
@@ -437,7 +437,7 @@ impl Master {
         let view = View {
             periodic: self.round_at == Some(now + config.policy().round),
             unguarded: &unguarded,
-            ..self.mirror.view(files, self.members.online(), &locks)
+            ..self.mirror.view(files, &self.members, &locks)
         };
         let input = crm::Input::Manage(Ok(view));
         self.crm.step(config, now, input, &mut out.crm);
