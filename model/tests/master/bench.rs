@@ -129,7 +129,7 @@ impl Bench {
     }
 
     pub(crate) fn add(&mut self, sid: &str, node: usize) -> ServiceId {
-        let id = self.names.intern_service(sid).unwrap();
+        let id = self.names.intern_service(sid).expect("it is there");
         self.config.services = self.names.service_ranks();
         let resource = Resource {
             requested: Requested::Started,
@@ -154,12 +154,18 @@ impl Bench {
         let command = Command::parse(text, &self.names);
         assert!(command.parsed.is_some(), "{text}");
         let key = Key::Data(DataKey::Commands);
-        let mut commands = match self.record(key) {
-            Some(Record::Data(data)) => match data.as_ref() {
-                Data::Commands(commands) => commands.clone(),
-                other => panic!("{other:?}"),
-            },
-            _ => Vec::new(),
+        let present = self.record(key).and_then(Record::as_data);
+        let mut commands = match present {
+            Some(Data::Commands(commands)) => commands.clone(),
+            None => Vec::new(),
+            Some(
+                Data::Status(_)
+                | Data::Entry(_)
+                | Data::Lrm(_)
+                | Data::Resource(_)
+                | Data::Rules(_)
+                | Data::Groups(_),
+            ) => unreachable!("of another kind than its key"),
         };
         commands.push(command);
         self.put(vec![data(DataKey::Commands, Data::Commands(commands))]);
@@ -171,14 +177,15 @@ impl Bench {
 
     pub(crate) fn service(&self, id: ServiceId) -> &Service {
         let record = self.record(Key::Service(id));
-        record.and_then(Record::as_service).unwrap()
+        record.and_then(Record::as_service).expect("it is there")
     }
 
     pub(crate) fn managed(&self, id: ServiceId) -> Option<&Managed> {
-        match self.record(Key::Data(DataKey::Entry(id)))?.as_data()? {
-            Data::Entry(entry) => entry.as_ref(),
-            other => panic!("{other:?}"),
-        }
+        let data = self.record(Key::Data(DataKey::Entry(id)))?.as_data()?;
+        let Data::Entry(entry) = data else {
+            unreachable!("of another kind than its key");
+        };
+        entry.as_ref()
     }
 
     pub(crate) fn grant(&self, lock: LockId) -> Option<&Grant> {
@@ -203,7 +210,7 @@ impl Bench {
     /// A node's lock is held, with these services listed as running without a watchdog.
     pub(crate) fn leave_unguarded(&mut self, node: usize, services: &[ServiceId]) {
         let lock = LockId::Agent(self.nodes[node].id);
-        let mut grant = self.grant(lock).unwrap().clone();
+        let mut grant = self.grant(lock).expect("it is there").clone();
         grant.state = GrantState::HeldUnguarded(Unguarded {
             machine: grant.holder.machine,
             boot: grant.holder.boot,
@@ -266,10 +273,10 @@ impl Bench {
         let mut out = Outbox::default();
         let input = input(&snapshot, &files);
         master.step(&self.config, self.now, input, &mut out);
-        master.check().unwrap();
+        master.check().expect("it is there");
         for event in &out.events {
             let mut text = String::new();
-            event.write(&mut text, &self.names).unwrap();
+            event.write(&mut text, &self.names).expect("it is there");
             self.log
                 .push(format!("{} node{}: {text}", self.now.0, index + 1));
         }

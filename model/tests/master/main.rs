@@ -16,7 +16,7 @@ fn runs_on(bench: &Bench, id: lockstep_model::id::ServiceId, node: usize) -> boo
     let service = bench.service(id);
     let managed = bench.managed(id);
     service.wanted == Wanted::Started
-        && service.location.0 == u16::try_from(node).unwrap()
+        && service.location.0 == u16::try_from(node).expect("it is there")
         && managed.is_some_and(|entry| entry.state == ServiceState::Started && entry.running)
 }
 
@@ -122,7 +122,11 @@ fn a_master_whose_own_lrm_is_gone_resigns() {
         let masters = bench.masters();
         masters.len() == 1 && !masters.contains(&first)
     });
-    let holder = bench.grant(LockId::Manager).unwrap().holder.node;
+    let holder = bench
+        .grant(LockId::Manager)
+        .expect("it is there")
+        .holder
+        .node;
     assert_ne!(usize::from(holder.0), first);
 }
 
