@@ -58,6 +58,8 @@ pub struct Master {
     /// What the answer about the manager lock is waited for with.
     asked: Option<LockRequest>,
     commit: Option<Commit>,
+    /// What the last round said.
+    said: Vec<crm::Event>,
     leaving: bool,
     gone: bool,
 }
@@ -89,6 +91,7 @@ impl Master {
             round_at: None,
             asked: None,
             commit: None,
+            said: Vec::new(),
             leaving: false,
             gone: false,
         }
@@ -439,9 +442,19 @@ impl Master {
             unguarded: &unguarded,
             ..self.mirror.view(files, &self.members, &locks)
         };
+        let periodic = view.periodic;
         let input = crm::Input::Manage(Ok(view));
         self.crm.step(config, now, input, &mut out.crm);
+        self.say_news(periodic, out);
         self.contend(config, now, out);
+    }
+
+    /// What a round says that the one before has said already is no news, but once in a while.
+    fn say_news(&mut self, periodic: bool, out: &mut Outbox) {
+        let before = core::mem::replace(&mut self.said, out.crm.events.clone());
+        if !periodic {
+            out.crm.events.retain(|event| !before.contains(event));
+        }
     }
 
     /// How each other node's lock stands for this process.
