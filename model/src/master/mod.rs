@@ -58,7 +58,7 @@ pub struct Master {
     /// What the answer about the manager lock is waited for with.
     asked: Option<LockRequest>,
     commit: Option<Commit>,
-    /// What the last round said.
+    /// What the last round said, in order.
     said: Vec<crm::Event>,
     leaving: bool,
     gone: bool,
@@ -451,9 +451,12 @@ impl Master {
 
     /// What a round says that the one before has said already is no news, but once in a while.
     fn say_news(&mut self, periodic: bool, out: &mut Outbox) {
-        let before = core::mem::replace(&mut self.said, out.crm.events.clone());
+        let mut said = out.crm.events.clone();
+        said.sort_unstable();
+        let before = core::mem::replace(&mut self.said, said);
         if !periodic {
-            out.crm.events.retain(|event| !before.contains(event));
+            let is_new = |event: &crm::Event| before.binary_search(event).is_err();
+            out.crm.events.retain(is_new);
         }
     }
 
