@@ -54,6 +54,8 @@ pub(crate) struct Bench {
     pub(crate) lose_answers: usize,
     /// A master that dies once so many parts of its commits were written from now on.
     pub(crate) die_after: Option<(usize, usize)>,
+    /// How many writes of a CRM beside those to locks were applied.
+    pub(crate) commits: usize,
     /// The most conditions or records of any write.
     pub(crate) largest: usize,
     incarnations: u64,
@@ -69,6 +71,12 @@ fn holder(node: NodeId, incarnation: u64) -> Holder {
         machine: MachineId(u128::from(node.0)),
         boot: BootId(u128::from(node.0)),
         incarnation: Incarnation(incarnation),
+    }
+}
+
+impl Node {
+    pub(crate) const fn id(&self) -> NodeId {
+        self.id
     }
 }
 
@@ -92,6 +100,7 @@ impl Bench {
             lose_answers: 0,
             die_after: None,
             largest: 0,
+            commits: 0,
             incarnations: 100,
             settings: Settings::default(),
             services: Table::new(),
@@ -196,6 +205,32 @@ impl Bench {
         self.grant(LockId::Agent(self.nodes[node].id))
     }
 
+    /// A person wants something else of a service.
+    pub(crate) fn want(&mut self, id: ServiceId, requested: Requested) {
+        let key = DataKey::Resource(id);
+        let present = self.record(Key::Data(key)).and_then(Record::as_data);
+        let Some(Data::Resource(Some(resource))) = present.cloned() else {
+            return;
+        };
+        let resource = Resource {
+            requested,
+            ..resource
+        };
+        self.put(vec![data(key, Data::Resource(Some(resource)))]);
+    }
+
+    /// Whether anything is configured.
+    pub(crate) fn has_resources(&self) -> bool {
+        self.entries
+            .values()
+            .any(|(_, record)| matches!(record.as_data(), Some(Data::Resource(Some(_)))))
+    }
+
+    /// A person removes a service.
+    pub(crate) fn remove(&mut self, id: ServiceId) {
+        self.put(vec![data(DataKey::Resource(id), Data::Resource(None))]);
+    }
+
     /// Writes without conditions, as somebody who isn't watched.
     pub(crate) fn put(&mut self, puts: Vec<(Key, Record)>) {
         self.revision += 1;
@@ -239,6 +274,37 @@ impl Bench {
         }
     }
 
+    /// What holds of each write of a CRM that is applied.
+    fn judge(&self, write: &Write) {
+        let compares = |key| write.compares.iter().any(|compare| compare.key == key);
+        for put in &write.puts {
+            let locks = matches!(put.key, Key::Grant(_) | Key::Beat(_));
+            assert!(
+                locks || compares(Key::Grant(LockId::Manager)),
+                "{:?} is written without the manager lock",
+                put.key
+            );
+            assert!(compares(put.key) || locks, "{:?} blindly", put.key);
+            let before = self.record(put.key).and_then(Record::as_service);
+            let after = put.record.as_service();
+            let (Some(before), Some(after)) = (before, after) else {
+                continue;
+            };
+            if before.location == after.location {
+                continue;
+            }
+            let lock = LockId::Agent(before.location);
+            assert!(compares(Key::Grant(lock)), "{:?} leaves unlocked", put.key);
+            let Key::Service(service) = put.key else {
+                unreachable!("a service's record is under a service's key");
+            };
+            let listed = self
+                .grant(lock)
+                .is_some_and(|grant| grant.state.lists(service));
+            assert!(!listed, "{service} may still run there");
+        }
+    }
+
     fn apply(&mut self, write: &Write) -> Outcome {
         let holds = write.compares.iter().all(|compare| {
             let found = self.entries.get(&compare.key);
@@ -247,6 +313,7 @@ impl Bench {
         if !holds {
             return Outcome::Refused;
         }
+        self.judge(write);
         let puts = write.puts.iter();
         let puts = puts.map(|put| (put.key, put.record.clone())).collect();
         self.put(puts);
@@ -296,6 +363,7 @@ impl Bench {
                 let size = write.compares.len().max(write.puts.len());
                 self.largest = self.largest.max(size);
                 let commits = write.puts.iter().any(|put| matches!(put.key, Key::Data(_)));
+                self.commits += usize::from(commits && outcome != Outcome::Refused);
                 if let Some((victim, parts)) = &mut self.die_after
                     && (commits && *victim == index)
                 {

@@ -1,6 +1,7 @@
 //! The CRM on a store: who is master, what it writes, and what becomes of a dead node's services.
 
 mod bench;
+mod random;
 
 use bench::Bench;
 use lockstep_model::id::LockId;
