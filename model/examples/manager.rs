@@ -140,6 +140,7 @@ impl Cluster {
             names: &self.names,
             status: &self.status,
             members: &self.members,
+            seen: None,
             quorate: true,
             periodic: true,
             lrms: &self.lrms,

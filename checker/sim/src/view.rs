@@ -38,6 +38,7 @@ impl Snapshot {
             names: &cluster.names,
             status: &cluster.status,
             members: &self.members,
+            seen: None,
             quorate: self.quorate,
             periodic: true,
             lrms: &self.lrms,

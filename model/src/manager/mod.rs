@@ -57,6 +57,9 @@ pub struct View<'a> {
     pub status: &'a Status,
     /// The members of the cluster, and whether each is online.
     pub members: &'a Table<NodeId, bool>,
+    /// When members last gave a sign of life, where that is known better than that those that are
+    /// online do so now.
+    pub seen: Option<&'a Table<NodeId, Instant>>,
     /// Whether this node is in the part of the cluster that has a majority.
     pub quorate: bool,
     /// Whether this is one of the rounds by which time is counted, and not one between them that

@@ -63,7 +63,9 @@ impl<M: Mutation> Round<'_, M> {
     }
 
     fn on_online(&mut self, node: NodeId) {
-        self.manager.last_online.insert(node, self.now);
+        let seen = self.view.seen.and_then(|seen| seen.get(node)).copied();
+        let seen = seen.unwrap_or(self.now);
+        self.manager.last_online.insert(node, seen);
         let maintenance = self.manager.modes.get(node) == Some(&LrmMode::Maintenance);
         match self.node_state(node) {
             NodeState::Online if maintenance => self.set_node(node, NodeState::Maintenance),

@@ -12,15 +12,13 @@ use crate::time::{Instant, Span};
 /// What was seen of the nodes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Members {
-    seen: Table<NodeId, Seen>,
-    online: Table<NodeId, bool>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
     /// Of what its LRM publishes, and of the beat of a lock that it holds itself.
-    revisions: (Revision, Revision),
-    changed: Instant,
+    revisions: Table<NodeId, (Revision, Revision)>,
+    /// When these last changed.
+    seen: Table<NodeId, Instant>,
+    online: Table<NodeId, bool>,
+    /// Those whose silence has lasted for f.
+    silent: Table<NodeId, bool>,
 }
 
 /// For how long a node without a sign of life counts as online: three times b.
@@ -32,6 +30,11 @@ impl Members {
     /// Whether each node is online.
     pub(super) const fn online(&self) -> &Table<NodeId, bool> {
         &self.online
+    }
+
+    /// When each of them last gave a sign of life.
+    pub(super) const fn seen(&self) -> &Table<NodeId, Instant> {
+        &self.seen
     }
 
     pub(super) fn is_online(&self, node: NodeId) -> bool {
@@ -61,16 +64,15 @@ impl Members {
             if revisions == (Revision::ABSENT, Revision::ABSENT) {
                 continue;
             }
-            let before = self.seen.get(*node).copied();
             // What is gone is no sign of life.
-            let lives = before.is_none_or(|seen| {
-                published > seen.revisions.0 || (own && beat > seen.revisions.1)
-            });
-            let changed = match before {
-                Some(seen) if !lives => seen.changed,
-                Some(_) | None => now,
-            };
-            self.seen.insert(*node, Seen { revisions, changed });
+            let lives = self
+                .revisions
+                .get(*node)
+                .is_none_or(|before| published > before.0 || (own && beat > before.1));
+            self.revisions.insert(*node, revisions);
+            if lives {
+                self.seen.insert(*node, now);
+            }
         }
         self.update(config, now, nodes)
     }
@@ -91,6 +93,8 @@ impl Members {
         for node in &gone {
             self.online.remove(*node);
             self.seen.remove(*node);
+            self.revisions.remove(*node);
+            self.silent.remove(*node);
         }
         let mut moved = !gone.is_empty();
         for node in nodes {
@@ -99,20 +103,29 @@ impl Members {
                 moved = true;
             }
         }
-        let patience = patience(config);
+        let (patience, delay) = (patience(config), config.timing().fence_delay);
         for (node, online) in self.online.iter_mut() {
-            let seen = self.seen.get(node);
-            let is_online = seen.is_some_and(|seen| now < seen.changed + patience);
-            moved |= *online != is_online;
-            *online = is_online;
+            let seen = self.seen.get(node).copied();
+            let lasts = |span| seen.is_some_and(|seen| now < seen + span);
+            moved |= *online != lasts(patience);
+            *online = lasts(patience);
+            let silent = !lasts(delay);
+            moved |= self.silent.insert(node, silent) != Some(silent);
         }
         moved
     }
 
-    /// When the next of those that are online has been silent for too long.
+    /// When the next of them has been silent for too long: to be online, or not to be fenced.
     pub(super) fn next_silence<M: Mutation>(&self, config: &Config<M>) -> Option<Instant> {
-        let online = self.online.iter().filter(|(_, online)| **online);
-        let seen = online.filter_map(|(node, _)| self.seen.get(node));
-        seen.map(|seen| seen.changed + patience(config)).min()
+        let (patience, delay) = (patience(config), config.timing().fence_delay);
+        let due = |span: Span, ends: bool, node| {
+            let seen = self.seen.get(node).filter(|_| ends);
+            seen.map(|seen| *seen + span)
+        };
+        let online = self.online.iter();
+        let offline = online.filter_map(|(node, online)| due(patience, *online, node));
+        let silent = self.silent.iter();
+        let fenced = silent.filter_map(|(node, silent)| due(delay, !*silent, node));
+        offline.chain(fenced).min()
     }
 }

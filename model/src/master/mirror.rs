@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Files;
+use super::members::Members;
 use crate::format::groups::Groups;
 use crate::format::rules::Rules;
 use crate::id::{NodeId, Revision, ServiceId};
@@ -221,13 +222,14 @@ impl Mirror {
     pub(super) fn view<'a>(
         &'a self,
         files: &Files<'a>,
-        members: &'a Table<NodeId, bool>,
+        members: &'a Members,
         locks: &'a Table<NodeId, LockView>,
     ) -> View<'a> {
         View {
             names: files.names,
             status: &self.status,
-            members,
+            members: members.online(),
+            seen: Some(members.seen()),
             quorate: true,
             periodic: true,
             lrms: &self.lrms,

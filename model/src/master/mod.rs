@@ -58,6 +58,8 @@ pub struct Master {
     /// What the answer about the manager lock is waited for with.
     asked: Option<LockRequest>,
     commit: Option<Commit>,
+    /// What the last round said, in order.
+    said: Vec<crm::Event>,
     leaving: bool,
     gone: bool,
 }
@@ -89,6 +91,7 @@ impl Master {
             round_at: None,
             asked: None,
             commit: None,
+            said: Vec::new(),
             leaving: false,
             gone: false,
         }
@@ -399,7 +402,7 @@ impl Master {
         let view = View {
             periodic,
             unguarded: &unguarded,
-            ..self.mirror.view(files, self.members.online(), &locks)
+            ..self.mirror.view(files, &self.members, &locks)
         };
         let input = crm::Input::Round {
             quorate,
@@ -437,11 +440,24 @@ impl Master {
         let view = View {
             periodic: self.round_at == Some(now + config.policy().round),
             unguarded: &unguarded,
-            ..self.mirror.view(files, self.members.online(), &locks)
+            ..self.mirror.view(files, &self.members, &locks)
         };
+        let periodic = view.periodic;
         let input = crm::Input::Manage(Ok(view));
         self.crm.step(config, now, input, &mut out.crm);
+        self.say_news(periodic, out);
         self.contend(config, now, out);
+    }
+
+    /// What a round says that the one before has said already is no news, but once in a while.
+    fn say_news(&mut self, periodic: bool, out: &mut Outbox) {
+        let mut said = out.crm.events.clone();
+        said.sort_unstable();
+        let before = core::mem::replace(&mut self.said, said);
+        if !periodic {
+            let is_new = |event: &crm::Event| before.binary_search(event).is_err();
+            out.crm.events.retain(is_new);
+        }
     }
 
     /// How each other node's lock stands for this process.

@@ -96,6 +96,7 @@ impl World {
             names: &self.names,
             status: &self.status,
             members: &self.members,
+            seen: None,
             quorate: self.quorate,
             periodic: true,
             lrms: &self.lrms,
