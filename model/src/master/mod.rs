@@ -612,7 +612,12 @@ impl Master {
         let at = |why: Why| move |at: Instant| Wakeup { at, why };
         // Asked for the earliest moment there is, a silence that is over reads as "free".
         let silence = match self.lock.standing(config, Instant(0)) {
-            Standing::Silent(at) if self.crm.state() == CrmState::Slave => Some(at),
+            // A round that is to begin anyway, or that would ask for nothing, needs no waking.
+            Standing::Silent(at)
+                if self.crm.state() == CrmState::Slave && self.is_fit() && !self.round_wanted =>
+            {
+                Some(at)
+            }
             Standing::Silent(_)
             | Standing::Unknown
             | Standing::Free(_)

@@ -22,9 +22,15 @@ impl Cluster {
     pub(in super::super) fn note_decision(&mut self, event: &Event) {
         match event {
             Event::Command(text, _) => {
-                self.watch.answered.insert(text.clone());
+                *self.watch.answered.entry(text.clone()).or_default() += 1;
             }
             Event::Service(service, ServiceEvent::Request(_)) => {
+                self.watch.requests_answered.insert(*service);
+            }
+            // Begun, whatever becomes of it later in the same round.
+            Event::Service(service, ServiceEvent::State { to, .. })
+                if to.is_moving() || *to == ServiceState::RequestStop =>
+            {
                 self.watch.requests_answered.insert(*service);
             }
             Event::Node(..)
@@ -73,7 +79,12 @@ impl Cluster {
             return;
         };
         for command in taken {
-            let answered = self.watch.answered.remove(&command.text);
+            let answers = self.watch.answered.get_mut(&command.text);
+            let answered = answers.is_some_and(|answers| {
+                let answered = *answers > 0;
+                *answers = answers.saturating_sub(1);
+                answered
+            });
             let silent = matches!(command.parsed, Some(Parsed::Maintenance { .. }));
             if !answered && !silent {
                 let text = format!("command '{}' was dropped", command.text);
@@ -134,13 +145,14 @@ impl Cluster {
                 self.report(Property::Affinity, text);
             }
         }
-        for other in together {
-            let place = self.place_of(other, puts);
-            if !asked && place.is_some_and(|place| place != node) {
-                let other = self.sid(other);
-                let text = format!("service '{sid}' is to go to '{name}' without '{other}'");
-                self.report(Property::Affinity, text);
-            }
+        // Those that are scattered come together one by one.
+        let places: Vec<NodeId> = together
+            .iter()
+            .filter_map(|other| self.place_of(*other, puts))
+            .collect();
+        if !asked && !places.is_empty() && !places.contains(&node) {
+            let text = format!("service '{sid}' is to go to '{name}' without its partners");
+            self.report(Property::Affinity, text);
         }
     }
 

@@ -40,8 +40,9 @@ pub(crate) struct Watch {
     pub(crate) dirty: bool,
     /// Whether the case has done anything that may make a reset necessary.
     pub(crate) faults: bool,
-    /// The commands, and the services with a request, that a manager has answered.
-    answered: BTreeSet<String>,
+    /// How often a manager has answered a command, by its text.
+    answered: BTreeMap<String, u64>,
+    /// The services whose request a manager has answered, or begun to carry out.
     requests_answered: BTreeSet<ServiceId>,
     /// Since when a configured service is not managed though there is a master.
     unmanaged: BTreeMap<ServiceId, Instant>,
