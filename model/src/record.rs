@@ -320,6 +320,17 @@ impl Record {
     }
 }
 
+impl Write {
+    /// Whether it writes where a service belongs.
+    #[must_use]
+    pub fn moves_service(&self) -> bool {
+        self.puts.iter().any(|put| match put.key {
+            Key::Service(_) => true,
+            Key::Grant(_) | Key::Beat(_) | Key::Data(_) => false,
+        })
+    }
+}
+
 impl Snapshot {
     fn find(&self, key: Key) -> Option<&Entry> {
         let index = self

@@ -193,6 +193,8 @@ pub enum Effect {
 pub enum Lane {
     /// Writes to locks.
     Lock,
+    /// Writes that move a service away.
+    Location,
     /// Reads.
     Read,
     /// The multiplexer.
@@ -204,8 +206,9 @@ pub enum Lane {
 impl Effect {
     /// Which lane the effect belongs to.
     #[must_use]
-    pub const fn lane(&self) -> Lane {
+    pub fn lane(&self) -> Lane {
         match self {
+            Self::Write(write) if write.moves_service() => Lane::Location,
             Self::Write(_) => Lane::Lock,
             Self::Read(_) => Lane::Read,
             Self::Watchdog(_) => Lane::Watchdog,

@@ -216,6 +216,18 @@ pub(super) fn decided(scene: &Scene<'_>, event: &Event) -> (String, Tone) {
         Event::Running(service) => notable(format!("knows that {service} runs")),
         Event::Stopped(service) => notable(format!("knows that {service} is stopped")),
         Event::Unclear(service) => notable(format!("doesn't know about {service}")),
+        Event::Retries { service, .. } => notable(format!("is to start {service} once more")),
+        Event::GivesUpStart { service, .. } => {
+            (format!("gives up starting {service}"), Tone::Alarm)
+        }
+        Event::Sending { service, target } => {
+            notable(format!("sends {service} to {}", scene.node(*target)))
+        }
+        Event::Moved { service, target } => notable(format!(
+            "knows that {service} belongs to {}",
+            scene.node(*target)
+        )),
+        Event::NotMoved(service) => (format!("keeps {service}"), Tone::Alarm),
         Event::Killing => alarm("services didn't stop in time"),
         Event::Armed { deadline } => notable(format!("is armed, D at {}", scene.at(*deadline))),
         Event::Disarmed => notable("is disarmed".into()),

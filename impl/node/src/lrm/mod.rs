@@ -79,6 +79,7 @@ struct Driver {
     settings: Settings,
     events: Sender<Event>,
     writes: Lane,
+    moves: Lane,
     reads: Lane,
     link: Link,
     agent: Arc<Agent>,
@@ -149,6 +150,7 @@ impl Driver {
         Ok(Self {
             core,
             writes: lane("writes")?,
+            moves: lane("moves")?,
             reads: lane("reads")?,
             link: Link::new(settings.boot, settings.multiplexer_socket.clone()),
             settings,
@@ -253,6 +255,7 @@ impl Driver {
 
     fn execute(&mut self, effect: Effect) {
         match effect {
+            Effect::Write(ref write) if write.moves_service() => self.moves.order(effect),
             Effect::Write(_) => self.writes.order(effect),
             Effect::Read(_) => self.reads.order(effect),
             Effect::Reap => {
