@@ -44,7 +44,7 @@ impl Cluster {
             Job::Query => None,
             Job::Start => self.begin_start(host, worker.service),
             Job::Stop => self.begin_stop(host, worker.service, timeout),
-            Job::Send { target } => self.begin_send(host, worker.service, target),
+            Job::Send { .. } => self.begin_send(host, worker.service),
         };
         let ends = self.now + takes.unwrap_or(Span::ZERO);
         let worker = Worker { ends, ..worker };
@@ -100,7 +100,7 @@ impl Cluster {
         Some(timeout.map_or(OPERATION, |timeout| timeout.min(OPERATION)))
     }
 
-    fn begin_send(&mut self, host: usize, service: ServiceId, target: NodeId) -> Option<Span> {
+    fn begin_send(&mut self, host: usize, service: ServiceId) -> Option<Span> {
         if self.state_of(host, service)? != State::Running {
             return None;
         }
@@ -111,12 +111,6 @@ impl Cluster {
         {
             return None;
         }
-        let to = self.names.node(target).to_owned();
-        self.lrm_says(
-            host,
-            Level::Info,
-            &format!("service {sid} - start migrate to node '{to}'"),
-        );
         if kind == Kind::Container {
             let text = "unable to live migrate running container, fallback to relocate";
             self.lrm_says(host, Level::Warning, text);
@@ -215,9 +209,6 @@ impl Cluster {
         self.hosts[to]
             .instances
             .insert(service, Instance { state, ours });
-        let (sid, name) = (self.names.service(service), self.names.node(target));
-        let text = format!("service {sid} - end migrate to node '{name}'");
-        self.lrm_says(host, Level::Info, &text);
     }
 
     /// What an agent says after a job is true.

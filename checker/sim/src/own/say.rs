@@ -37,6 +37,28 @@ pub(super) fn text(event: &Event, names: &Names) -> String {
         Event::Unclear(service) => {
             format!("the state of service {} is unclear", sid(service))
         }
+        Event::Retries { service, number } => {
+            let sid = sid(service);
+            format!("restart policy: retry number {number} for service '{sid}'")
+        }
+        Event::GivesUpStart { service, retries } => {
+            let sid = sid(service);
+            format!("unable to start service {sid} on local node after {retries} retries")
+        }
+        Event::Sending { service, target } => {
+            let target = names.node(*target);
+            format!(
+                "service {} - start migrate to node '{target}'",
+                sid(service)
+            )
+        }
+        Event::Moved { service, target } => {
+            let target = names.node(*target);
+            format!("service {} belongs to node '{target}'", sid(service))
+        }
+        Event::NotMoved(service) => {
+            format!("service {} not moved (migration error)", sid(service))
+        }
         Event::SecondBoot { node } => {
             let node = names.node(*node);
             format!("another boot of {node} still renews its lock")
