@@ -141,7 +141,10 @@ impl Bench {
             Command::Arrive(service, kind, location) => {
                 let target = NodeId(0);
                 let order = self.next_order(location, Wanted::Moved { target, kind });
-                self.order(service, order);
+                // Only under the lock does it leave.
+                if self.location(service) != Some(target) || location == target {
+                    self.order(service, order);
+                }
             }
             Command::Peer(guarded) => self.peer(guarded),
             Command::Ask {
