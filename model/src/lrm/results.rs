@@ -32,8 +32,11 @@ impl Results {
         self.0.get(at).map(|result| result.code)
     }
 
-    /// Keeps a result; a later one for the same command replaces it.
+    /// Keeps a result, unless nobody asked for it; a later one for the same command replaces it.
     pub(super) fn record(&mut self, result: LrmResult) {
+        if result.uid == Uid::NONE {
+            return;
+        }
         match self.find(result.uid) {
             Ok(at) => {
                 if let Some(slot) = self.0.get_mut(at) {

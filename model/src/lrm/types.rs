@@ -38,8 +38,9 @@ pub enum Report {
     Stopped,
     /// Neither is sure.
     Unclear,
-    /// It is paused here and could go on at the target of a [`Job::Send`]; it does no I/O, and is
-    /// resumed here only if the move is refuted.
+    /// It is paused: it does no I/O and could go on. After a [`Job::Send`], at its target too; it is
+    /// resumed here only if the move is refuted. After a [`Job::Query`], here, whether it was to
+    /// leave this node or has come to it.
     Sent,
 }
 

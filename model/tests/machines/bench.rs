@@ -10,7 +10,7 @@ use lockstep_model::id::{
     Revision, ServiceId, Uid,
 };
 use lockstep_model::lrm::{self, Job, Lrm, Report};
-use lockstep_model::manager::status::{Disarm, DisarmMode, Status};
+use lockstep_model::manager::status::{Disarm, DisarmMode, ExitCode, LrmMode, Status};
 use lockstep_model::record::{
     Data, DataKey, Entry, Grant, GrantState, Key, Outcome, Put, Record, Service, Snapshot, Wanted,
     Write,
@@ -141,7 +141,10 @@ impl Bench {
             Command::Arrive(service, kind, location) => {
                 let target = NodeId(0);
                 let order = self.next_order(location, Wanted::Moved { target, kind });
-                self.order(service, order);
+                // Only under the lock does it leave.
+                if self.location(service) != Some(target) || location == target {
+                    self.order(service, order);
+                }
             }
             Command::Peer(guarded) => self.peer(guarded),
             Command::Ask {
@@ -264,6 +267,34 @@ impl Bench {
         };
         self.queue.extend(effects.iter().cloned());
         self.log.push(Entered::Step(now, input, effects, events));
+        self.judge_published();
+    }
+
+    /// What is published is true.
+    fn judge_published(&self) {
+        let Some(lrm) = &self.lrm else {
+            return;
+        };
+        let published = lrm.published(&self.config, self.now);
+        let snapshot = self.snapshot();
+        if published.mode == Some(LrmMode::Disarm) {
+            assert_eq!(lrm.armed_until(), None, "disarmed, but armed");
+            let me = lrm.lock().me();
+            let held = snapshot
+                .grant(LockId::Agent(me.node))
+                .is_some_and(|grant| grant.state.is_held() && grant.holder == me);
+            assert!(!held, "disarmed, but the lock is held");
+        }
+        for result in published.results {
+            let order = snapshot.service(result.service);
+            let stopped = order.is_some_and(|order| {
+                order.uid == result.uid
+                    && order.wanted == Wanted::Stopped
+                    && result.code == ExitCode::SUCCESS
+            });
+            let runs = self.running.get(&result.service) == Some(&true);
+            assert!(!(stopped && runs), "{} runs, stopped", result.service);
+        }
     }
 
     fn tick(&mut self) {
@@ -511,11 +542,15 @@ impl Bench {
     }
 
     fn peer(&mut self, guarded: bool) {
-        let node = NodeId(1);
+        self.grant(NodeId(1), BootId(1), guarded);
+    }
+
+    /// A process of another boot of a node holds its lock, or has released it.
+    pub(crate) fn grant(&mut self, node: NodeId, boot: BootId, guarded: bool) {
         let holder = Holder {
             node,
-            machine: MachineId(1),
-            boot: BootId(1),
+            machine: MachineId(u128::from(node.0)),
+            boot,
             incarnation: Incarnation(1_000_000),
         };
         let grant = Grant {

@@ -2,7 +2,7 @@
 
 use lockstep_model::config::scaled::scaled_kappa_one;
 use lockstep_model::event::LrmState;
-use lockstep_model::id::{LockId, NodeId, ServiceId};
+use lockstep_model::id::{BootId, LockId, NodeId, ServiceId};
 use lockstep_model::lrm::{self, Job};
 use lockstep_model::manager::status::{ExitCode, LrmMode, LrmStatus};
 use lockstep_model::record::{GrantState, Key};
@@ -476,15 +476,43 @@ fn the_lock_is_kept_while_a_move_is_open() {
 }
 
 #[test]
+fn a_target_that_goes_after_the_write_changes_nothing() {
+    let mut life = running();
+    life.go(&["peer guarded", "delay location", "order 0 live to 1"]);
+    life.forget();
+    life.go(&["delay location", "peer gone", "tick 3"]);
+    assert!(life.is_paused(), "it may belong to the other already");
+    assert_eq!(life.starts(), 0);
+    life.go(&["deliver", "tick 3"]);
+    assert_eq!(life.0.location(S0), THERE);
+    assert_eq!(life.result(0), DONE);
+    assert_eq!(life.starts(), 0);
+}
+
+#[test]
+fn what_was_read_before_a_move_brings_nothing_back() {
+    let mut life = running();
+    life.go(&["peer guarded", "hold job", "order 0 live to 1"]);
+    // A read under way, a move that is applied, and a first try to destroy what is left.
+    life.go(&["hold read", "order 1 stopped restarts 0", "fail job"]);
+    life.forget();
+    life.go(&["answer"]);
+    assert_eq!(life.0.location(S0), THERE);
+    life.go(&["hold read", "answer", "tick 1"]);
+    assert_eq!(life.jobs(0), [Job::Stop, Job::Stop]);
+    assert!(!life.is_paused());
+}
+
+#[test]
 fn what_arrives_runs_here_once_it_belongs_here() {
-    let mut life = life(&["arrive 0 live 1", "start lrm", "tick 10"]);
+    let mut life = life(&["order 0 stopped", "arrive 1 live 1", "start lrm", "tick 10"]);
     assert!(life.is_held(), "the lock is taken for what is to come");
     assert!(life.is_armed());
-    assert_eq!(life.jobs(0), []);
+    assert_eq!(life.jobs(1), []);
     life.go(&["tick 60"]);
     assert!(life.is_held(), "and kept");
-    life.go(&["arrive 0 live 0", "tick 3"]);
-    assert!(life.runs(0));
+    life.go(&["arrive 1 live 0", "tick 3"]);
+    assert!(life.runs(1));
     assert_eq!(life.published().results, [], "the source's to give");
 }
 
@@ -560,6 +588,23 @@ fn what_is_frozen_is_found_out_after_a_boot() {
         Some(LrmMode::Active),
         "there is nothing to unfreeze"
     );
+}
+
+#[test]
+fn what_is_frozen_is_stopped_while_the_lock_is_waited_for_only_if_it_runs() {
+    for runs in [false, true] {
+        let mut life = life(&["order 0 untouched"]);
+        life.0.grant(NodeId(0), BootId(99), true);
+        life.0.running.insert(S0, runs);
+        life.go(&["start lrm"]);
+        life.go(&["tick 3"]);
+        let expected: &[Job] = if runs {
+            &[Job::Query, Job::Stop]
+        } else {
+            &[Job::Query]
+        };
+        assert_eq!(life.jobs(0), expected);
+    }
 }
 
 #[test]

@@ -52,7 +52,11 @@ pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
             (Key::Service(id), Record::Service(new)) => {
                 let wanted = match new.wanted {
                     Wanted::Started => String::new(),
-                    other => format!(", {}", wanted(other)),
+                    other @ (Wanted::Stopped
+                    | Wanted::Untouched
+                    | Wanted::Ignored
+                    | Wanted::Fenced
+                    | Wanted::Moved { .. }) => format!(", {}", wanted(other)),
                 };
                 parts.push(format!(
                     "moves {id} to {}{wanted}",
