@@ -57,6 +57,8 @@ pub struct Master {
     round_at: Option<Instant>,
     /// What the answer about the manager lock is waited for with.
     asked: Option<LockRequest>,
+    /// Whether the manager lock may have changed unseen: it is read before it is written again.
+    lock_doubtful: bool,
     commit: Option<Commit>,
     /// What the last round said, in order.
     said: Vec<crm::Event>,
@@ -90,6 +92,7 @@ impl Master {
             manage_wanted: false,
             round_at: None,
             asked: None,
+            lock_doubtful: false,
             commit: None,
             said: Vec::new(),
             leaving: false,
@@ -226,7 +229,7 @@ impl Master {
             (LockRequest::Hold, _) if !self.is_fit() => self.answer_lock(config, now, false, out),
             (LockRequest::Hold, true) => self.answer_lock(config, now, true, out),
             (LockRequest::Hold, false) => match self.lock.standing(config, now) {
-                Standing::Free(takeover) if !self.lock.is_busy() => {
+                Standing::Free(takeover) if !self.lock.is_busy() && !self.lock_doubtful => {
                     let write = self.lock.take(config, now, takeover);
                     out.effects.push(Effect::Write(write));
                 }
@@ -343,6 +346,7 @@ impl Master {
                 self.want_round();
             }
             Change::ReadNeeded => {
+                self.lock_doubtful = true;
                 self.answer_lock(config, now, false, out);
                 self.want_round();
             }
@@ -372,6 +376,7 @@ impl Master {
             return;
         }
         let began_later = self.read_wanted;
+        self.lock_doubtful &= began_later;
         self.take_in(config, now, snapshot, files, out);
         if self.commit.is_some() {
             return;
@@ -543,6 +548,7 @@ impl Master {
     fn on_timer<M: Mutation>(&mut self, config: &Config<M>, now: Instant, out: &mut Outbox) {
         let timeout = config.timing().request_timeout;
         if self.lock.on_timer(config, now) {
+            self.lock_doubtful = true;
             let event = event::Event::RequestUnanswered;
             out.events.push(Event::Lock(event));
             self.answer_lock(config, now, false, out);
@@ -582,7 +588,10 @@ impl Master {
             self.read_wanted = false;
             out.effects.push(Effect::Read(request));
         }
-        let Some(hold) = self.lock.hold().filter(|_| !self.lock.is_busy()) else {
+        if self.lock.is_busy() || self.lock_doubtful {
+            return;
+        }
+        let Some(hold) = self.lock.hold() else {
             return;
         };
         let (state, ttl) = (hold.state.clone(), hold.ttl);
@@ -626,7 +635,9 @@ impl Master {
             | Standing::OtherMachine => None,
         };
         let own = [
-            self.lock.next_wakeup(config),
+            self.lock
+                .next_wakeup(config)
+                .filter(|wakeup| wakeup.why == Why::RequestTimeout || !self.lock_doubtful),
             silence
                 .filter(|_| !self.lock.is_busy() && self.lock.hold().is_none())
                 .map(at(Why::ObservationEnds)),
