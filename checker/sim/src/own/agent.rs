@@ -11,7 +11,7 @@ use lockstep_model::lrm::{self, Job, Report};
 use lockstep_model::time::{Instant, Span};
 
 use super::cluster::Cluster;
-use super::host::{Instance, State, Worker};
+use super::host::{Instance, Owner, State, Worker};
 use crate::guests::{Kind, Operation};
 use crate::log::Daemon;
 
@@ -29,8 +29,10 @@ impl Cluster {
         let instances = &mut self.hosts[host].instances;
         match state {
             Some(state) => {
-                let ours = instances.get(&service).is_none_or(|one| one.ours);
-                instances.insert(service, Instance { state, ours });
+                let owner = instances
+                    .get(&service)
+                    .map_or(Owner::Stack, |one| one.owner);
+                instances.insert(service, Instance { state, owner });
             }
             None => {
                 instances.remove(&service);
@@ -201,14 +203,12 @@ impl Cluster {
             return;
         }
         self.set_state(host, service, Some(State::Outgoing));
-        let ours = self.hosts[host]
-            .instances
-            .get(&service)
-            .is_some_and(|one| one.ours);
+        let instance = self.hosts[host].instances.get(&service);
+        let owner = instance.map_or(Owner::Stack, |one| one.owner);
         let state = State::Incoming;
         self.hosts[to]
             .instances
-            .insert(service, Instance { state, ours });
+            .insert(service, Instance { state, owner });
     }
 
     /// What an agent says after a job is true.

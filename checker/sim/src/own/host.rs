@@ -108,9 +108,18 @@ pub(crate) struct Worker {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Instance {
     pub(crate) state: State,
-    /// Whether the LRM of its node has once had it under its lock and watchdog. What people put
-    /// there answers for itself until then.
-    pub(crate) ours: bool,
+    pub(crate) owner: Owner,
+}
+
+/// Who answers for an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// A person put it there, or said that the service belongs elsewhere.
+    Person,
+    /// Nobody: it was the stack's, until its service was ignored or removed.
+    Nobody,
+    /// The stack: the LRM of its node has had it under its lock and watchdog.
+    Stack,
 }
 
 /// How far an instance is.
@@ -193,7 +202,7 @@ impl Host {
         for service in std::mem::take(&mut self.found) {
             let instance = Instance {
                 state: State::Running,
-                ours: false,
+                owner: Owner::Person,
             };
             self.instances.insert(service, instance);
         }
@@ -209,7 +218,7 @@ impl Host {
     /// What is left of a host without power: I/O that trails.
     pub(crate) fn lose_power(&mut self, now: Instant, trail: Span) {
         for (service, instance) in std::mem::take(&mut self.instances) {
-            if instance.does_io() && instance.ours {
+            if instance.does_io() && instance.owner == Owner::Stack {
                 self.trailing.insert(service, now + trail);
             }
         }
@@ -226,11 +235,11 @@ impl Host {
         self.intents.clear();
     }
 
-    /// Whether something of a service on this host may write at a time.
+    /// Whether something of a service on this host may write at a time that no person put there.
     pub(crate) fn writes(&self, service: ServiceId, now: Instant) -> bool {
         self.instances
             .get(&service)
-            .is_some_and(|instance| instance.ours && instance.does_io())
+            .is_some_and(|instance| instance.owner != Owner::Person && instance.does_io())
             || self.trails(service, now)
     }
 

@@ -11,7 +11,7 @@ use lockstep_model::manager::status::{DisarmMode, GuestLock, Requested, Resource
 use lockstep_model::record::{Data, DataKey, Key, Put, Record, Service, Wanted};
 
 use super::cluster::Cluster;
-use super::host::{Instance, State};
+use super::host::{Instance, Owner, State};
 use crate::case::{QUEUE_MAX, SERVICES_MAX};
 use crate::cluster::Fatal;
 use crate::command::{is_service_id, state_of_added};
@@ -268,7 +268,7 @@ impl Cluster {
             }
             host.trailing.remove(&service);
             if let Some(instance) = host.instances.get_mut(&service) {
-                instance.ours = false;
+                instance.owner = Owner::Person;
             }
         }
     }
@@ -279,7 +279,7 @@ impl Cluster {
         if runs {
             let instance = Instance {
                 state: State::Running,
-                ours: false,
+                owner: Owner::Person,
             };
             instances.insert(service, instance);
         } else {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use lockstep_model::id::{LockId, ServiceId};
 use lockstep_model::manager::status::Requested;
-use lockstep_model::record::{Grant, GrantState, Wanted};
+use lockstep_model::record::{Grant, GrantState, Key, Wanted};
 
 use super::super::cluster::Cluster;
-use super::super::host::{Device, Host};
+use super::super::host::{Device, Host, Owner};
 use crate::watch::Property;
 
 impl Cluster {
@@ -45,13 +45,18 @@ impl Cluster {
         let held = grant.is_some_and(|grant| self.is_held_guarded(grant, value));
         let guarded = held && self.is_guarded(value);
         let belongs = self.store.service(service).map(|record| record.location) == Some(value.id);
-        if !self.is_managed(service) {
-            instance.ours = false;
-        } else if guarded && belongs && instance.does_io() {
-            instance.ours = true;
+        let managed = self.is_managed(service);
+        match instance.owner {
+            Owner::Stack if !managed => instance.owner = Owner::Nobody,
+            Owner::Person | Owner::Nobody
+                if managed && guarded && belongs && self.is_known(value, service) =>
+            {
+                instance.owner = Owner::Stack;
+            }
+            Owner::Stack | Owner::Person | Owner::Nobody => {}
         }
         self.hosts[host].instances.insert(service, instance);
-        if !instance.ours || !instance.does_io() || listed {
+        if instance.owner != Owner::Stack || !instance.does_io() || listed {
             return;
         }
         let (sid, name) = (self.sid(service).to_owned(), self.name_of(host).to_owned());
@@ -62,6 +67,15 @@ impl Cluster {
             let text = format!("service '{sid}' runs on '{name}' without a watchdog behind it");
             self.report(Property::WatchdogGuards, text);
         }
+    }
+
+    /// Whether a host's LRM has read what a service is to do, as it stands now.
+    pub(super) fn is_known(&self, host: &Host, service: ServiceId) -> bool {
+        let read = host
+            .lrm
+            .as_ref()
+            .and_then(|lrm| lrm.machine.view_revision());
+        read.is_some_and(|read| self.store.revision_of(Key::Service(service)) <= read)
     }
 
     /// Whether a grant says that this very boot may run services, and nobody may have taken it.
@@ -97,7 +111,9 @@ impl Cluster {
         let mut twice = Vec::new();
         for (index, host) in self.hosts.iter().enumerate() {
             let services = host.instances.keys().chain(host.trailing.keys()).copied();
-            for service in services.filter(|service| host.writes(*service, now)) {
+            let writing =
+                |service: &ServiceId| self.is_managed(*service) && host.writes(*service, now);
+            for service in services.filter(writing) {
                 match places.insert(service, index) {
                     Some(other) if other != index => twice.push((service, other, index)),
                     Some(_) | None => {}

@@ -55,11 +55,16 @@ impl Cluster {
         self.report(Property::StartAfterGrantRead, text);
     }
 
-    /// A failed start is repeated as often as its order allows.
+    /// A failed start is repeated as often as its order allows. One that was begun before its order
+    /// was read, when a service had just arrived, isn't this order's.
     fn judge_attempt(&mut self, host: usize, service: ServiceId) {
-        let Some(record) = self.store.service(service) else {
+        let Some(record) = self.store.service(service).cloned() else {
             return;
         };
+        let uid = record.uid;
+        if self.is_known(&self.hosts[host], service) {
+            self.watch.starting.insert((host, service), uid);
+        }
         let failed = self.watch.failed_starts.get(&(host, service));
         let failed = failed.filter(|(uid, _)| *uid == record.uid);
         let allowed = record.restarts_max.unwrap_or(u32::MAX);
@@ -73,7 +78,7 @@ impl Cluster {
 
     /// How a start ended is counted.
     pub(in super::super) fn note_start(&mut self, host: usize, service: ServiceId, runs: bool) {
-        let uid = self.store.service(service).map(|record| record.uid);
+        let uid = self.watch.starting.remove(&(host, service));
         let counts = &mut self.watch.failed_starts;
         let before = counts.remove(&(host, service));
         if let Some(uid) = uid.filter(|_| !runs) {

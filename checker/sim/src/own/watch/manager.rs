@@ -63,7 +63,10 @@ impl Cluster {
         let resource = self.store.resource(service);
         let allowed = resource.map_or(u32::MAX, |resource| resource.max_relocate);
         let tried = new.failed_nodes.len() as u64;
-        if new.state != ServiceState::Error && tried > u64::from(allowed) {
+        // What a case begins with may be more than allowed.
+        let old = self.store.entry(service);
+        let before = old.map_or(0, |old| old.failed_nodes.len() as u64);
+        if new.state != ServiceState::Error && tried > before.max(u64::from(allowed)) {
             let text = format!("service '{sid}' was tried on more nodes than allowed");
             self.report(Property::PolicyBounds, text);
         }

@@ -10,9 +10,12 @@
 //! while it runs on another, `service_status` that lists one on two nodes, or on another one than it
 //! is configured on. What a person put somewhere isn't ours, and is left out of `single-instance`,
 //! `run-needs-authority`, `watchdog-guards` and `taken-is-dead`, until the LRM of the node that the
-//! service belongs to holds its lock guarded and armed: from then on it answers for it. A person who
-//! says that a service belongs to another node disowns what runs of it elsewhere. The same holds
-//! while a service is ignored or not configured at all.
+//! service belongs to holds its lock guarded and armed and has read that it does: from then on it answers
+//! for it. A person who says that a service belongs to another node disowns what runs of it elsewhere.
+//!
+//! While a service is ignored or not configured at all nothing is said about it. What the stack itself
+//! left running then counts for `single-instance` again as soon as the service is managed again, and for
+//! the others once an LRM answers for it.
 
 mod instances;
 mod jobs;
@@ -46,6 +49,8 @@ pub(crate) struct Watch {
     requests_answered: BTreeSet<ServiceId>,
     /// Since when a configured service is not managed though there is a master.
     unmanaged: BTreeMap<ServiceId, Instant>,
+    /// Under which order a start was begun, by host and service.
+    starting: BTreeMap<(usize, ServiceId), Uid>,
     /// How often a start failed in a row, by host and service, for one order.
     failed_starts: BTreeMap<(usize, ServiceId), (Uid, u32)>,
     /// The rules in force, as of a revision of their record.

@@ -4,6 +4,7 @@ use lockstep_model::id::{Holder, LockId, NodeId, ServiceId};
 use lockstep_model::record::{Data, DataKey, Grant, Key, Put, Record, Service};
 
 use super::super::cluster::Cluster;
+use super::super::host::Owner;
 use super::super::store::Writer;
 use super::instances::is_listed;
 use crate::watch::Property;
@@ -77,7 +78,7 @@ impl Cluster {
         let own = new.holder.boot == host.boot && new.holder.machine == host.machine();
         let present = host.instances.iter();
         let present = present
-            .filter(|(_, instance)| !own && instance.ours && instance.does_io())
+            .filter(|(_, instance)| !own && instance.owner == Owner::Stack && instance.does_io())
             .filter(|(service, _)| !is_listed(new, host, **service))
             .map(|(service, _)| *service);
         let trailing = host.trailing.keys().copied();
