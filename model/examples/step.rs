@@ -165,6 +165,7 @@ fn answer(config: &Config, store: &mut Snapshot, effect: Effect, answers: &mut V
             report: match job {
                 Job::Start => Report::Running,
                 Job::Query | Job::Stop => Report::Stopped,
+                Job::Send { .. } => Report::Sent,
             },
         }),
         Effect::KillServices(_) | Effect::Exit => panic!("the steady state has ended"),

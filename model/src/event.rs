@@ -78,6 +78,36 @@ pub enum Event {
     Stopped(ServiceId),
     /// An agent gave no clear answer about a service.
     Unclear(ServiceId),
+    /// A failed start is tried again on this node.
+    Retries {
+        /// What didn't start.
+        service: ServiceId,
+        /// How often it has failed in a row.
+        number: u32,
+    },
+    /// A start failed too often on this node.
+    GivesUpStart {
+        /// What didn't start.
+        service: ServiceId,
+        /// How often it was tried again.
+        retries: u32,
+    },
+    /// A service is being made ready to go on elsewhere.
+    Sending {
+        /// Which.
+        service: ServiceId,
+        /// Where to.
+        target: NodeId,
+    },
+    /// A service belongs to another node now.
+    Moved {
+        /// Which.
+        service: ServiceId,
+        /// Where to.
+        target: NodeId,
+    },
+    /// A service was not moved, and stays here.
+    NotMoved(ServiceId),
     /// Services did not stop within their budget and are killed.
     Killing,
     /// The watchdog is armed for a client until D.
@@ -145,10 +175,17 @@ impl Event {
             | Self::Stopping(_)
             | Self::Running(_)
             | Self::Stopped(_)
+            | Self::Sending { .. }
+            | Self::Moved { .. }
             | Self::Armed { .. }
             | Self::Disarmed => Level::Info,
-            Self::RequestUnanswered | Self::Unclear(_) | Self::TerminateIgnored => Level::Warning,
-            Self::LockLost { .. }
+            Self::RequestUnanswered
+            | Self::Unclear(_)
+            | Self::Retries { .. }
+            | Self::TerminateIgnored => Level::Warning,
+            Self::GivesUpStart { .. }
+            | Self::NotMoved(_)
+            | Self::LockLost { .. }
             | Self::SecondBoot { .. }
             | Self::OtherMachine { .. }
             | Self::Killing
@@ -189,6 +226,19 @@ impl fmt::Display for Event {
             Self::Running(service) => write!(f, "service {service} runs"),
             Self::Stopped(service) => write!(f, "service {service} is stopped"),
             Self::Unclear(service) => write!(f, "the state of service {service} is unclear"),
+            Self::Retries { service, number } => write!(
+                f,
+                "restart policy: retry number {number} for service '{service}'"
+            ),
+            Self::GivesUpStart { service, retries } => write!(
+                f,
+                "unable to start service {service} on local node after {retries} retries"
+            ),
+            Self::Sending { service, target } => {
+                write!(f, "moving service {service} to {target} while it runs")
+            }
+            Self::Moved { service, target } => write!(f, "service {service} belongs to {target}"),
+            Self::NotMoved(service) => write!(f, "service {service} not moved (migration error)"),
             Self::Killing => f.write_str("services did not stop in time, killing them"),
             Self::Armed { deadline } => write!(f, "watchdog active (until {} ms)", deadline.0),
             Self::Disarmed => f.write_str("watchdog closed (disabled)"),

@@ -22,7 +22,8 @@
 //! 9. [`format`](mod@format): what configuration files say, and the texts of what is wrong in them,
 //! 10. [`rules`]: from affinity rules as written to what placement asks,
 //! 11. [`placement`]: which node a service belongs on,
-//! 12. [`manager`]: what a master decides in a round, [`crm`], which makes one of them master, and
+//! 12. [`presence`]: what an LRM tells the manager, beside its lock,
+//! 13. [`manager`]: what a master decides in a round, [`crm`], which makes one of them master, and
 //!     [`master`], which does both on the store's locks and records.
 //!
 //! # Driving a machine
@@ -52,6 +53,7 @@ pub mod master;
 pub mod mutation;
 pub mod name;
 pub mod placement;
+pub mod presence;
 pub mod record;
 pub mod rules;
 pub mod table;

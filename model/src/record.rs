@@ -320,6 +320,17 @@ impl Record {
     }
 }
 
+impl Write {
+    /// Whether it writes where a service belongs.
+    #[must_use]
+    pub fn moves_service(&self) -> bool {
+        self.puts.iter().any(|put| match put.key {
+            Key::Service(_) => true,
+            Key::Grant(_) | Key::Beat(_) | Key::Data(_) => false,
+        })
+    }
+}
+
 impl Snapshot {
     fn find(&self, key: Key) -> Option<&Entry> {
         let index = self
@@ -481,8 +492,7 @@ fn visit_record<V: Visitor + ?Sized>(key: &mut Key, record: &mut Record, visitor
             beat.written_by.visit(visitor);
         }
         Record::Service(service) => service.visit(visitor),
-        // No checked world has any yet.
-        Record::Data(_) => {}
+        Record::Data(data) => data.visit(visitor),
     }
     key.visit_node(visitor);
 }
@@ -516,6 +526,22 @@ impl Visit for Outcome {
     }
 }
 
+impl Visit for Data {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Lrm(published) => published.visit(visitor),
+            // No checked world has any yet.
+            Self::Status(_)
+            | Self::Entry(_)
+            | Self::Resource(_)
+            | Self::Commands(_)
+            | Self::Rules(_)
+            | Self::Groups(_) => {}
+        }
+    }
+}
+
+visit_fields!(Published { status, written_by });
 visit_fields!(Write {
     request,
     compares,

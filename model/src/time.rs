@@ -115,6 +115,8 @@ pub enum Why {
     Retry,
     /// Nothing is to run here; the lock is given back.
     Idle,
+    /// A process shows that it lives.
+    Presence,
     /// A round that nothing but time asks for.
     Round,
     /// A node has given no sign of life for so long that it doesn't count as online.

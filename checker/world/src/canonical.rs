@@ -161,6 +161,7 @@ impl Visit for Worker {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         self.id.visit(visitor);
         self.owner.visit(visitor);
+        self.job.visit(visitor);
     }
 }
 

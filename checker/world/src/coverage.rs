@@ -316,7 +316,7 @@ const fn job_tag(host: usize, job: Job) -> u128 {
         Job::Start if host == 0 => Tag::Started.bit(),
         Job::Start => Tag::StartedElsewhere.bit(),
         Job::Stop => Tag::Stopped.bit(),
-        Job::Query => 0,
+        Job::Query | Job::Send { .. } => 0,
     }
 }
 

@@ -194,7 +194,7 @@ impl World {
                 }
                 (Job::Start, Instance::Running | Instance::Half)
                 | (Job::Stop, Instance::Absent | Instance::Half)
-                | (Job::Query, _) => {}
+                | (Job::Query | Job::Send { .. }, _) => {}
             }
         }
     }
@@ -369,7 +369,8 @@ impl World {
         match worker.job {
             Job::Start => *instance = Instance::Running,
             Job::Stop => *instance = Instance::Absent,
-            Job::Query => {}
+            // No world moves anything by itself yet: a move fails, and it stays as it is.
+            Job::Query | Job::Send { .. } => {}
         }
         match instance {
             Instance::Absent => Report::Stopped,
@@ -393,7 +394,7 @@ impl World {
             (Job::Start, _) | (Job::Stop, Instance::Running | Instance::Half) => {
                 *instance = Instance::Half;
             }
-            (Job::Stop, Instance::Absent) | (Job::Query, _) => {}
+            (Job::Stop, Instance::Absent) | (Job::Query | Job::Send { .. }, _) => {}
         }
         self.report(host, worker, Report::Unclear);
     }

@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::results::{Turn, turn};
 use super::{Effect, Job, Killing, Leave, Local, Lrm, Report, Stage, Status, Worker};
 use crate::config::Config;
 use crate::event::{Effects, Event};
-use crate::id::ServiceId;
+use crate::id::{NodeId, ServiceId, Uid};
 use crate::lock::Standing;
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{GrantState, Wanted};
@@ -13,10 +14,16 @@ use crate::time::Instant;
 
 /// What is due for a service, derived from view, lock and watchdog after every input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Duty {
+pub(super) enum Duty {
     Run,
     Stop,
-    /// Neither: it is left running unguarded, or too little is known to decide.
+    /// Find out whether it runs, and stop it if so.
+    StopRunning,
+    /// Find out whether it runs, and leave it so.
+    Find,
+    /// Make it ready to go on elsewhere.
+    Send(NodeId),
+    /// Nothing: it is left running unguarded, or too little is known to decide.
     Leave,
 }
 
@@ -64,12 +71,20 @@ impl Lrm {
 
     pub(super) fn all_stopped(&self) -> bool {
         self.services
-            .values()
-            .all(|local| local.status == Status::Stopped)
+            .iter()
+            .all(|(id, local)| local.status == Status::Stopped || self.is_ignored(*id))
+    }
+
+    /// Whether everything here was positively reported stopped, or a confirmed grant says that it
+    /// was left running without a watchdog, or it is nobody's concern.
+    pub(super) fn all_stopped_or_left<M: Mutation>(&self, config: &Config<M>) -> bool {
+        self.services.iter().all(|(id, local)| {
+            local.status == Status::Stopped || self.is_left(config, *id) || self.is_ignored(*id)
+        })
     }
 
     /// Whether the view is one that starts may rest on: read after the grant.
-    fn view_is_fresh<M: Mutation>(&self, config: &Config<M>) -> bool {
+    pub(super) fn view_is_fresh<M: Mutation>(&self, config: &Config<M>) -> bool {
         let Some(hold) = self.lock.hold() else {
             return false;
         };
@@ -77,24 +92,10 @@ impl Lrm {
             || (config.broken(Mutant::StaleView) && self.view.is_some())
     }
 
-    fn is_wanted(&self, service: ServiceId) -> bool {
-        self.view.as_ref().is_some_and(|view| {
-            view.services
-                .iter()
-                .any(|(id, service_)| *id == service && service_.wanted == Wanted::Started)
-        })
-    }
-
-    /// Whether anything is to run here, as far as this process knows.
-    pub(super) fn wants_to_run(&self) -> bool {
-        self.view.as_ref().is_some_and(|view| {
-            view.services
-                .iter()
-                .any(|(_, service)| service.wanted == Wanted::Started)
-        })
-    }
-
     fn duty<M: Mutation>(&self, config: &Config<M>, now: Instant, service: ServiceId) -> Duty {
+        if self.is_ignored(service) {
+            return Duty::Leave;
+        }
         if self.is_left(config, service) {
             return match config.broken(Mutant::FrozenTouched) {
                 true => Duty::Stop,
@@ -108,23 +109,24 @@ impl Lrm {
             };
         }
         let Some(hold) = self.lock.hold() else {
-            return self.duty_without_lock(config, now);
+            return self.duty_without_lock(config, now, service);
         };
         match (self.leaving, &hold.state) {
-            (Some(Leave::Stop), _) => Duty::Stop,
-            (Some(Leave::Restart), _) | (None, GrantState::HeldUnguarded(_)) => Duty::Leave,
+            (Some(Leave::Stop | Leave::StopAndFreeze), _) => Duty::Stop,
+            (Some(Leave::Restart), _)
+            | (None | Some(Leave::Migrate), GrantState::HeldUnguarded(_)) => Duty::Leave,
             (
-                None,
+                None | Some(Leave::Migrate),
                 GrantState::HeldGuarded
                 | GrantState::ReleasedClean
                 | GrantState::ReleasedRunning(_),
             ) => {
-                if !self.view_is_fresh(config) {
+                // A release that leaves services running may have been applied.
+                let letting_go = self.is_to_disarm() && self.lock.may_be_released();
+                if !self.view_is_fresh(config) || letting_go {
                     Duty::Leave
-                } else if self.is_wanted(service) {
-                    Duty::Run
                 } else {
-                    Duty::Stop
+                    self.ordered(service)
                 }
             }
         }
@@ -132,8 +134,13 @@ impl Lrm {
 
     /// Without the lock nothing may run here, unless it is about to be taken over from a process
     /// of this boot, or was left running.
-    fn duty_without_lock<M: Mutation>(&self, config: &Config<M>, now: Instant) -> Duty {
-        if self.lock.is_busy() {
+    fn duty_without_lock<M: Mutation>(
+        &self,
+        config: &Config<M>,
+        now: Instant,
+        service: ServiceId,
+    ) -> Duty {
+        if self.lock.is_busy() || self.heard.contains(&service) {
             return Duty::Leave;
         }
         match self.lock.standing(config, now) {
@@ -142,7 +149,17 @@ impl Lrm {
             Standing::Free(_)
             | Standing::Silent(_)
             | Standing::LeftRunning
-            | Standing::OtherMachine => Duty::Stop,
+            | Standing::OtherMachine => match self.order(service).map(|order| order.wanted) {
+                Some(Wanted::Untouched) => Duty::StopRunning,
+                Some(
+                    Wanted::Started
+                    | Wanted::Stopped
+                    | Wanted::Ignored
+                    | Wanted::Fenced
+                    | Wanted::Moved { .. },
+                )
+                | None => Duty::Stop,
+            },
         }
     }
 
@@ -157,7 +174,7 @@ impl Lrm {
         let guarded = self.watchdog.guards(config, self.lock.me().incarnation)
             && !self.is_losing(config, now)
             || config.broken(Mutant::StartUnarmed);
-        held && !released && guarded && self.leaving.is_none() && self.view_is_fresh(config)
+        held && !released && guarded && self.is_serving() && self.view_is_fresh(config)
     }
 
     /// Does for every service, in name order, what is due and can be done.
@@ -171,33 +188,59 @@ impl Lrm {
         if self.killing == Killing::Pending {
             return;
         }
-        let mut ids: Vec<ServiceId> = self.services.keys().copied().collect();
-        ids.sort_by_key(|id| config.services.rank(id.0));
+        let mut due = Vec::new();
+        let ids: Vec<ServiceId> = self.services.keys().copied().collect();
         for id in ids {
             let duty = self.duty(config, now, id);
             let may_start = self.may_start(config, now);
             let Some(local) = self.services.get_mut(&id) else {
                 continue;
             };
-            if local.worker.is_some() {
+            if local.worker.is_some() || local.retry_at.is_some_and(|at| at > now) {
                 continue;
             }
-            if local.retry_at.is_some_and(|at| at > now) {
+            local.retry_at = None;
+            match job_for(duty, local.status, may_start) {
+                Some(job) => due.push((turn(local.passes, config.services.rank(id.0)), id, job)),
+                None => local.passes = 0,
+            }
+        }
+        due.sort_unstable();
+        self.begin_jobs(config, now, &due, effects);
+    }
+
+    /// Begins jobs in their order, until there are as many workers as may be. What is urgent waits
+    /// for nobody.
+    fn begin_jobs<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        due: &[(Turn, ServiceId, Job)],
+        effects: &mut Effects<Effect>,
+    ) {
+        let workers = self.services.values().filter(|it| it.worker.is_some());
+        let mut running = workers.count();
+        let mut passed = Vec::new();
+        for (_, id, job) in due {
+            let full = config
+                .policy()
+                .workers_max
+                .is_some_and(|max| running >= max);
+            if full && !(*job == Job::Stop && self.is_urgent(config, now, *id)) {
+                passed.push(*id);
                 continue;
             }
-            let job = match (duty, local.status) {
-                (Duty::Run, Status::Unknown) => Job::Query,
-                (Duty::Run, Status::Stopped) if may_start => Job::Start,
-                (Duty::Run, Status::Failed)
-                | (Duty::Stop, Status::Unknown | Status::Running | Status::Failed) => Job::Stop,
-                (Duty::Run, Status::Stopped | Status::Running)
-                | (Duty::Stop, Status::Stopped)
-                | (Duty::Leave, _) => {
-                    local.retry_at = None;
-                    continue;
-                }
-            };
-            self.begin_job(config, now, id, job, effects);
+            running += 1;
+            self.begin_job(config, now, *id, *job, effects);
+        }
+        // Who came later has been passed over less often, whatever the names.
+        let begun = passed.len() < due.len();
+        for id in passed {
+            if let Some(local) = self.services.get_mut(&id)
+                && (begun || local.passes == 0)
+            {
+                local.passes = local.passes.saturating_add(1);
+            }
         }
     }
 
@@ -210,18 +253,21 @@ impl Lrm {
         effects: &mut Effects<Effect>,
     ) {
         let id = self.lock.number();
+        let uid = self.awaited(service);
         let Some(local) = self.services.get_mut(&service) else {
             return;
         };
-        local.retry_at = None;
+        local.passes = 0;
         local.worker = Some(Worker {
             id,
             job,
             stage: Stage::Recording,
+            uid,
         });
         match job {
             Job::Start => effects.say(Event::Starting(service)),
             Job::Stop => effects.say(Event::Stopping(service)),
+            Job::Send { target } => effects.say(Event::Sending { service, target }),
             Job::Query => {}
         }
         if job == Job::Query || config.broken(Mutant::NoIntent) {
@@ -239,7 +285,8 @@ impl Lrm {
         service: ServiceId,
         effects: &mut Effects<Effect>,
     ) {
-        let may_start = self.may_start(config, now) && self.duty(config, now, service) == Duty::Run;
+        let duty = self.duty(config, now, service);
+        let may_start = self.may_start(config, now);
         let Some(local) = self.services.get_mut(&service) else {
             return;
         };
@@ -249,7 +296,12 @@ impl Lrm {
         else {
             return;
         };
-        if worker.job == Job::Start && !may_start {
+        let stands = match worker.job {
+            Job::Start => may_start && duty == Duty::Run,
+            Job::Send { target } => may_start && duty == Duty::Send(target),
+            Job::Query | Job::Stop => true,
+        };
+        if !stands {
             local.worker = None;
             return;
         }
@@ -267,6 +319,7 @@ impl Lrm {
             .watchdog
             .armed()
             .map(|armed| armed.deadline.minus(config.timing().stop_budget));
+        let timeout_seconds = self.order(service).and_then(|order| order.timeout_seconds);
         let Some(worker) = self
             .services
             .get_mut(&service)
@@ -276,7 +329,7 @@ impl Lrm {
         };
         worker.stage = Stage::Spawned;
         let not_after = match worker.job {
-            Job::Start => stop_from.filter(|at| *at > now),
+            Job::Start | Job::Send { .. } => stop_from.filter(|at| *at > now),
             Job::Query | Job::Stop => None,
         };
         effects.push(Effect::Spawn {
@@ -284,6 +337,7 @@ impl Lrm {
             service,
             job: worker.job,
             not_after,
+            timeout_seconds: timeout_seconds.filter(|_| worker.job == Job::Stop),
         });
     }
 
@@ -299,32 +353,30 @@ impl Lrm {
         let Some(local) = self.services.get_mut(&service) else {
             return;
         };
-        let answers = local.worker == Some(done)
-            || (config.broken(Mutant::AnyWorkerAnswers)
-                && local.worker.is_some_and(|worker| worker.job == done.job));
+        let answers = local.worker.is_some_and(|worker| {
+            (worker.id, worker.job, worker.stage) == (done.id, done.job, done.stage)
+                || (config.broken(Mutant::AnyWorkerAnswers) && worker.job == done.job)
+        });
         if !answers {
             return;
         }
         let job = done.job;
-        local.worker = None;
+        let uid = local.worker.take().and_then(|worker| worker.uid);
         local.status = match (job, report) {
-            (Job::Start | Job::Query, Report::Running) => Status::Running,
-            (Job::Stop | Job::Query, Report::Stopped) => Status::Stopped,
             (Job::Stop, _) if config.broken(Mutant::FailedStopIsStopped) => Status::Stopped,
-            // A start that ends with "stopped" has failed half-way for all that is known.
-            (Job::Start, Report::Stopped | Report::Unclear) => Status::Failed,
-            (Job::Stop, Report::Running | Report::Unclear) | (Job::Query, Report::Unclear) => {
-                Status::Unknown
-            }
+            (job, report) => status_after(job, report, uid),
         };
-        match local.status {
+        let status = local.status;
+        match status {
             Status::Unknown | Status::Failed => {
                 local.retry_at = Some(now + config.timing().retry);
                 effects.say(Event::Unclear(service));
             }
             Status::Running => effects.say(Event::Running(service)),
             Status::Stopped => effects.say(Event::Stopped(service)),
+            Status::Paused(_) => {}
         }
+        self.on_job_ended(service, job, uid, status, effects);
     }
 
     pub(super) fn on_service_ended(&mut self, service: ServiceId) {
@@ -366,5 +418,40 @@ impl Lrm {
         for id in killed {
             self.services.insert(id, Local::unknown());
         }
+    }
+}
+
+/// What has to be done, by what is due and how a service is, if anything.
+fn job_for(duty: Duty, status: Status, may_start: bool) -> Option<Job> {
+    match (duty, status) {
+        (Duty::Run | Duty::StopRunning | Duty::Find, Status::Unknown)
+        | (Duty::Find, Status::Failed) => Some(Job::Query),
+        (Duty::Run, Status::Stopped | Status::Paused(_)) => may_start.then_some(Job::Start),
+        (Duty::Send(target), Status::Running) => may_start.then_some(Job::Send { target }),
+        (Duty::Run, Status::Failed)
+        | (Duty::Stop, Status::Unknown)
+        | (Duty::Stop | Duty::StopRunning, Status::Running | Status::Failed | Status::Paused(_)) => {
+            Some(Job::Stop)
+        }
+        (Duty::Run, Status::Running)
+        | (Duty::Stop | Duty::StopRunning, Status::Stopped)
+        | (Duty::Find, Status::Stopped | Status::Running | Status::Paused(_))
+        | (Duty::Send(_), Status::Unknown | Status::Stopped | Status::Failed | Status::Paused(_))
+        | (Duty::Leave, _) => None,
+    }
+}
+
+/// How a service is after a job, by its agent's report: only positive ones count.
+const fn status_after(job: Job, report: Report, uid: Option<Uid>) -> Status {
+    match (job, report) {
+        (Job::Start | Job::Query | Job::Send { .. }, Report::Running) => Status::Running,
+        (Job::Stop | Job::Query | Job::Send { .. }, Report::Stopped) => Status::Stopped,
+        (Job::Send { .. }, Report::Sent) => Status::Paused(uid),
+        // Where it was sent, and by which order, is not known any more.
+        (Job::Query, Report::Sent) => Status::Paused(None),
+        // A start that ends with "stopped" has failed half-way for all that is known.
+        (Job::Start, Report::Stopped | Report::Unclear | Report::Sent) => Status::Failed,
+        (Job::Stop, Report::Running | Report::Unclear | Report::Sent)
+        | (Job::Query | Job::Send { .. }, Report::Unclear) => Status::Unknown,
     }
 }

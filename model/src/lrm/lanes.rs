@@ -40,6 +40,11 @@ impl Link {
         self.armed.as_ref()
     }
 
+    /// Whether what is armed is known: the multiplexer has answered, and nothing is asked of it.
+    pub(super) const fn is_attached(&self) -> bool {
+        self.connected && self.pending.is_none()
+    }
+
     pub(super) const fn is_idle(&self) -> bool {
         self.pending.is_none()
     }
@@ -204,19 +209,32 @@ impl Lrm {
         }
     }
 
-    /// Whether the lock is worth having: something is to run here, was left running here, or a
-    /// process of this boot held it and it has to be given back properly.
-    pub(super) fn wants_lock(&self) -> bool {
+    /// Whether a process of this boot before this one held the lock when it died.
+    pub(super) fn inherits_term(&self) -> bool {
         let me = self.lock.me();
-        let inherited = self.lock.seen_grant().is_some_and(|grant| {
-            let held = grant.state.is_held() && grant.holder.same_boot(&me);
-            let left = grant
+        self.lock
+            .seen_grant()
+            .is_some_and(|grant| grant.state.is_held() && grant.holder.same_boot(&me))
+    }
+
+    /// Whether services were left running here in this boot.
+    fn inherits_services(&self) -> bool {
+        let me = self.lock.me();
+        self.lock.seen_grant().is_some_and(|grant| {
+            grant
                 .state
                 .unguarded()
-                .is_some_and(|list| list.machine == me.machine && list.boot == me.boot);
-            held || left
-        });
-        self.leaving.is_none() && (self.wants_to_run() || inherited)
+                .is_some_and(|list| list.machine == me.machine && list.boot == me.boot)
+        })
+    }
+
+    /// Whether the lock is worth having: something is to run here, was left running here, or a
+    /// process of this boot held it and it has to be given back properly. While the stack is
+    /// disarmed only the last counts; while the manager waits for the lock, what runs doesn't.
+    pub(super) fn wants_lock(&self) -> bool {
+        let inherited = self.inherits_term() || (self.inherits_services() && !self.is_to_disarm());
+        let needed = self.needs_lock() && !self.is_to_disarm() && !self.is_fenced();
+        self.is_serving() && (needed || inherited)
     }
 
     /// When this node's lock will have been silent for long enough, if it is waited for.
@@ -280,9 +298,7 @@ impl Lrm {
             && !self.is_losing(config, now)
             || config.broken(Mutant::AdoptUnarmed);
         let state = match &hold.state {
-            GrantState::HeldUnguarded(_) if armed && self.leaving.is_none() => {
-                GrantState::HeldGuarded
-            }
+            GrantState::HeldUnguarded(_) if armed && self.is_serving() => GrantState::HeldGuarded,
             GrantState::HeldGuarded
             | GrantState::HeldUnguarded(_)
             | GrantState::ReleasedClean
@@ -346,9 +362,10 @@ impl Lrm {
             .lock
             .hold()
             .is_some_and(|hold| hold.state == GrantState::HeldGuarded)
-            && self.leaving.is_none()
+            && self.is_serving()
             && self.view.is_some()
-            && !self.wants_to_run()
+            && !self.needs_lock()
+            && self.moving.is_none()
             && self.all_stopped()
             && !self.has_worker(config);
         self.idle_since = match (idle, self.idle_since) {
@@ -359,25 +376,53 @@ impl Lrm {
 
     /// The state to give the lock back in, if it is to be given back and may be.
     fn release_state<M: Mutation>(&self, config: &Config<M>, now: Instant) -> Option<GrantState> {
-        if self.has_worker(config) {
+        // A move that may still be applied names this term.
+        if self.has_worker(config) || self.moving.is_some() {
             return None;
         }
-        let idle_over = self
-            .idle_since
-            .is_some_and(|since| since + config.timing().idle <= now);
         match self.leaving {
-            None => idle_over.then_some(GrantState::ReleasedClean),
-            Some(Leave::Stop) => self.all_stopped().then_some(GrantState::ReleasedClean),
+            None | Some(Leave::Migrate) => self.release_state_in_service(config, now),
+            Some(Leave::Stop | Leave::StopAndFreeze) => {
+                self.all_stopped().then_some(GrantState::ReleasedClean)
+            }
             Some(Leave::Restart) => Some(self.left_state(config)),
         }
     }
 
-    /// What is left behind by a restart: everything that was not positively reported stopped.
+    /// The same, while services are served: there is nothing to run for a while, or the manager
+    /// wants the lock back.
+    fn release_state_in_service<M: Mutation>(
+        &self,
+        config: &Config<M>,
+        now: Instant,
+    ) -> Option<GrantState> {
+        let idle_over = self
+            .idle_since
+            .is_some_and(|since| since + config.timing().idle <= now);
+        if idle_over {
+            return Some(GrantState::ReleasedClean);
+        }
+        let view = self
+            .view
+            .as_ref()
+            .filter(|_| self.view_is_fresh(config) && !self.is_losing(config, now))?;
+        let given_up = self.is_fenced() || (self.in_maintenance() && !self.needs_lock());
+        if given_up && self.all_stopped() {
+            return Some(GrantState::ReleasedClean);
+        }
+        let mut orders = view.services.iter();
+        let let_go =
+            self.is_to_disarm() && orders.all(|(id, order)| self.is_order_done(*id, order));
+        let_go.then(|| self.left_state(config))
+    }
+
+    /// What is left behind by a restart, or while disarmed: everything that was not positively
+    /// reported stopped, and is anybody's concern.
     fn left_state<M: Mutation>(&self, config: &Config<M>) -> GrantState {
         let mut services: Vec<ServiceId> = self
             .services
             .iter()
-            .filter(|(_, local)| local.status != Status::Stopped)
+            .filter(|(id, local)| local.status != Status::Stopped && !self.is_ignored(**id))
             .map(|(id, _)| *id)
             .collect();
         if config.broken(Mutant::ReleaseForgetsRunning) || services.is_empty() {
@@ -463,11 +508,7 @@ impl Lrm {
         }
         let leaving_early =
             config.broken(Mutant::DisarmBeforeRelease) && self.leaving == Some(Leave::Restart);
-        leaving_early
-            || self
-                .services
-                .iter()
-                .all(|(id, local)| local.status == Status::Stopped || self.is_left(config, *id))
+        leaving_early || self.all_stopped_or_left(config)
     }
 }
 

@@ -14,22 +14,27 @@
 
 mod duty;
 mod lanes;
+mod mode;
+mod moving;
+mod order;
+mod results;
 pub mod rounds;
 mod startup;
 mod types;
 mod view;
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::event::{Effects, Event, LrmState, Violation};
-use crate::id::{Holder, LockId, RequestId, Revision, ServiceId};
+use crate::id::{Holder, LockId, RequestId, Revision, ServiceId, Uid};
 use crate::lock::{self, Change};
 use crate::mutation::Mutation;
 use crate::time::{Instant, Wakeup, Why, earliest};
-use crate::visit::visit_fields;
+use crate::visit::{Visit, Visitor, visit_fields};
 pub use types::{Effect, Input, Job, Lane, Leave, Report};
 use view::View;
 
@@ -43,6 +48,10 @@ pub struct Lrm {
     reading: lanes::Reading,
     view: Option<View>,
     services: BTreeMap<ServiceId, Local>,
+    /// What the watch says is to be left alone, before anything was read.
+    heard: Vec<ServiceId>,
+    moving: Option<moving::Move>,
+    results: results::Results,
     leaving: Option<Leave>,
     /// Whether the services' processes are being killed, or were since authority last ended.
     killing: Killing,
@@ -76,6 +85,10 @@ struct Local {
     status: Status,
     worker: Option<Worker>,
     retry_at: Option<Instant>,
+    /// How often its start failed in a row, where that is limited.
+    failures: u32,
+    /// How often others were served first.
+    passes: u32,
 }
 
 /// The last positive report about a service; nothing positive is [`Status::Unknown`].
@@ -86,6 +99,8 @@ enum Status {
     Running,
     /// A start ended without success: what it left is cleaned up before the next one.
     Failed,
+    /// It does no I/O and could go on: elsewhere, if it was sent there for this order, or here.
+    Paused(Option<Uid>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +108,8 @@ struct Worker {
     id: RequestId,
     job: Job,
     stage: Stage,
+    /// The order that its end may answer.
+    uid: Option<Uid>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -115,6 +132,9 @@ impl Lrm {
             reading: lanes::Reading::new(),
             view: None,
             services: BTreeMap::new(),
+            heard: Vec::new(),
+            moving: None,
+            results: results::Results::new(),
             leaving: None,
             killing: Killing::No,
             idle_since: None,
@@ -143,7 +163,10 @@ impl Lrm {
     /// Whether the answer to this request would still be taken in.
     #[must_use]
     pub fn awaits(&self, request: RequestId) -> bool {
-        self.reading.awaits(request) || self.lock.awaits(request)
+        let moving = self.moving.as_ref();
+        self.reading.awaits(request)
+            || self.lock.awaits(request)
+            || moving.is_some_and(|moving| moving.awaits(request))
     }
 
     /// Takes in what happened and says what to do.
@@ -180,8 +203,10 @@ impl Lrm {
                 }
             }
             Input::Written { request, outcome } => {
-                let change = self.lock.on_outcome(config, now, request, outcome);
-                self.on_change(config, change, effects);
+                if !self.on_move_written(request, outcome, effects) {
+                    let change = self.lock.on_outcome(config, now, request, outcome);
+                    self.on_change(config, change, effects);
+                }
             }
             Input::Watchdog(reply) => {
                 let process = self.lock.me().incarnation;
@@ -202,6 +227,7 @@ impl Lrm {
                     id: worker,
                     job,
                     stage: Stage::Spawned,
+                    uid: None,
                 };
                 self.on_worker_done(config, now, service, done, report, effects);
             }
@@ -213,6 +239,7 @@ impl Lrm {
                     effects.say(Event::RequestUnanswered);
                     self.reading.want_for_lock();
                 }
+                self.time_out_move(config, now, effects);
                 self.reading.on_timer(config, now);
             }
             Input::Started | Input::KernelLock { .. } | Input::Reaped => {}
@@ -235,6 +262,7 @@ impl Lrm {
                         epoch: hold.epoch,
                     });
                 }
+                self.forget_move();
                 self.reading.want();
                 self.know_services(config);
             }
@@ -268,7 +296,10 @@ impl Lrm {
     ) {
         self.lock.expire(config, now);
         self.shorten_for_ttl(config, now);
+        self.forget_ignored();
+        self.answer_orders(config, effects);
         self.attend_services(config, now, effects);
+        self.location_lane(config, now, effects);
         self.lock_lane(config, now, effects);
         self.watchdog_lane(config, now, effects);
         self.read_lane(now, effects);
@@ -279,16 +310,6 @@ impl Lrm {
         }
     }
 
-    fn present_state<M: Mutation>(&self, config: &Config<M>, now: Instant) -> LrmState {
-        match self.watchdog.armed() {
-            Some(_) if self.is_losing(config, now) => LrmState::LostAgentLock,
-            Some(_) if self.lock.hold().is_some_and(|hold| hold.expires.is_some()) => {
-                LrmState::Active
-            }
-            Some(_) | None => LrmState::WaitForAgentLock,
-        }
-    }
-
     /// Whether every reason to stay has ended.
     fn may_exit<M: Mutation>(&self, config: &Config<M>) -> bool {
         self.leaving.is_some()
@@ -296,10 +317,14 @@ impl Lrm {
             && self.watchdog.armed().is_none()
             && self.lock.hold().is_none()
             && !self.lock.is_busy()
-            && self.services.iter().all(|(id, local)| {
-                local.worker.is_none()
-                    && (local.status == Status::Stopped || self.is_left(config, *id))
-            })
+            && self.services.values().all(|local| local.worker.is_none())
+            && match self.leaving {
+                // Nothing stays behind, not even without a watchdog.
+                Some(Leave::Migrate) => self.all_stopped(),
+                None | Some(Leave::Restart | Leave::Stop | Leave::StopAndFreeze) => {
+                    self.all_stopped_or_left(config)
+                }
+            }
     }
 
     /// When this machine next needs attention, and why.
@@ -323,6 +348,7 @@ impl Lrm {
                     wakeup.why == Why::RequestTimeout || !self.reading.blocks_lock()
                 }),
                 self.reading.next_wakeup(config),
+                self.move_times_out(config),
                 self.silence_ends(config),
                 stop.filter(|_| self.state != LrmState::LostAgentLock)
                     .map(|at| Wakeup {
@@ -368,10 +394,33 @@ impl Lrm {
                 why: "a job is tried again only after its worker has ended",
             });
         }
+        self.check_orders()?;
         if self.phase == Phase::Gone && self.watchdog.armed().is_some() {
             return Err(Violation {
                 name: "leaves-disarmed",
                 why: "an LRM ends by itself only when nothing of its own is armed",
+            });
+        }
+        Ok(())
+    }
+
+    fn check_orders(&self) -> Result<(), Violation> {
+        if !self.results.are_sorted() {
+            return Err(Violation {
+                name: "one-result",
+                why: "a command has one result, and the manager looks it up by its uid",
+            });
+        }
+        let resumed = self.moving.as_ref().is_some_and(|moving| {
+            let local = self.services.get(&moving.service());
+            local
+                .and_then(|local| local.worker)
+                .is_some_and(|worker| worker.job == Job::Start && worker.stage == Stage::Spawned)
+        });
+        if resumed {
+            return Err(Violation {
+                name: "moved-untouched",
+                why: "a service that may belong to another node already is not started here",
             });
         }
         Ok(())
@@ -390,17 +439,30 @@ impl Local {
             status: Status::Unknown,
             worker: None,
             retry_at: None,
+            failures: 0,
+            passes: 0,
         }
     }
 }
 
-visit_fields!(Worker { id });
-visit_fields!(Local { worker; retry_at });
+impl Visit for Status {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Paused(sent) => sent.visit(visitor),
+            Self::Unknown | Self::Stopped | Self::Running | Self::Failed => {}
+        }
+    }
+}
+
+visit_fields!(Worker { id, job, uid });
+visit_fields!(Local { status, worker; retry_at });
 visit_fields!(Lrm {
     lock,
     watchdog,
     reading,
     view,
     services,
+    moving,
+    results,
     idle_since
 });

@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{RequestId, ServiceId};
+use super::rounds::{Reason, ShutdownPolicy};
+use crate::id::{NodeId, RequestId, ServiceId};
+use crate::manager::status::LrmMode;
 use crate::record::{Outcome, Snapshot, Write};
 use crate::time::Instant;
 use crate::visit::{Visit, VisitDeadline, Visitor};
@@ -15,10 +17,16 @@ use crate::watchdog::message::{FromMultiplexer, ToMultiplexer};
 pub enum Job {
     /// Ask whether it runs.
     Query,
-    /// Make it run.
+    /// Make it run: from nothing, or from what a [`Job::Send`] brought to this node or paused on it.
     Start,
-    /// Make it not run.
+    /// Make it not run, and destroy what a [`Job::Send`] paused.
     Stop,
+    /// Make it ready to go on elsewhere: copy it there, then pause it here. What is paused does no
+    /// I/O.
+    Send {
+        /// Where to.
+        target: NodeId,
+    },
 }
 
 /// What an agent says about a service after a job. An error or a time-out is never "stopped".
@@ -30,6 +38,10 @@ pub enum Report {
     Stopped,
     /// Neither is sure.
     Unclear,
+    /// It is paused: it does no I/O and could go on. After a [`Job::Send`], at its target too; it is
+    /// resumed here only if the move is refuted. After a [`Job::Query`], here, whether it was to
+    /// leave this node or has come to it.
+    Sent,
 }
 
 /// Why the LRM is to end.
@@ -37,8 +49,40 @@ pub enum Report {
 pub enum Leave {
     /// To come back in the same boot: services stay as they are, unguarded.
     Restart,
-    /// For good: services are stopped.
+    /// For good: services are stopped, and others may have them.
     Stop,
+    /// The node comes back: services are stopped, and the manager is told to leave them to it.
+    StopAndFreeze,
+    /// When nothing is left here: the manager is told to move everything away.
+    Migrate,
+}
+
+impl Leave {
+    /// What the end of an LRM means for its services (`protocol.md` 5.10).
+    #[must_use]
+    pub const fn of(reason: Reason, policy: ShutdownPolicy, in_maintenance: bool) -> Self {
+        if in_maintenance {
+            return Self::Migrate;
+        }
+        match (reason, policy) {
+            (Reason::Restart, _) => Self::Restart,
+            (Reason::Reboot | Reason::Shutdown, ShutdownPolicy::Migrate) => Self::Migrate,
+            (Reason::Reboot, ShutdownPolicy::Conditional)
+            | (Reason::Reboot | Reason::Shutdown, ShutdownPolicy::Freeze) => Self::StopAndFreeze,
+            (Reason::Shutdown, ShutdownPolicy::Conditional)
+            | (Reason::Reboot | Reason::Shutdown, ShutdownPolicy::Failover) => Self::Stop,
+        }
+    }
+
+    /// The mode that tells the manager.
+    #[must_use]
+    pub const fn mode(self) -> LrmMode {
+        match self {
+            Self::Restart | Self::StopAndFreeze => LrmMode::Restart,
+            Self::Stop => LrmMode::Shutdown,
+            Self::Migrate => LrmMode::Maintenance,
+        }
+    }
 }
 
 /// What happened to the LRM.
@@ -135,6 +179,8 @@ pub enum Effect {
         job: Job,
         /// On this host's clock; later it is pointless. Saves work, proves nothing.
         not_after: Option<Instant>,
+        /// How long a stop may take, in seconds, if the order says so; zero: not at all.
+        timeout_seconds: Option<u64>,
     },
     /// Kill everything in these services' control groups, workers included; answer with
     /// [`Input::ServicesKilled`].
@@ -148,6 +194,8 @@ pub enum Effect {
 pub enum Lane {
     /// Writes to locks.
     Lock,
+    /// Writes that move a service away.
+    Location,
     /// Reads.
     Read,
     /// The multiplexer.
@@ -159,8 +207,9 @@ pub enum Lane {
 impl Effect {
     /// Which lane the effect belongs to.
     #[must_use]
-    pub const fn lane(&self) -> Lane {
+    pub fn lane(&self) -> Lane {
         match self {
+            Self::Write(write) if write.moves_service() => Lane::Location,
             Self::Write(_) => Lane::Lock,
             Self::Read(_) => Lane::Read,
             Self::Watchdog(_) => Lane::Watchdog,
@@ -173,6 +222,15 @@ impl Effect {
     }
 }
 
+impl Visit for Job {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Send { target } => visitor.node(target),
+            Self::Query | Self::Start | Self::Stop => {}
+        }
+    }
+}
+
 impl Visit for Effect {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
@@ -180,12 +238,17 @@ impl Visit for Effect {
             Self::Read(request) => request.visit(visitor),
             Self::Watchdog(request) => request.visit(visitor),
             Self::Spawn {
-                worker, not_after, ..
+                worker,
+                job,
+                not_after,
+                ..
             } => {
                 worker.visit(visitor);
+                job.visit(visitor);
                 not_after.visit_deadline(visitor);
             }
-            Self::Reap | Self::RecordIntent { .. } | Self::KillServices(_) | Self::Exit => {}
+            Self::RecordIntent { job, .. } => job.visit(visitor),
+            Self::Reap | Self::KillServices(_) | Self::Exit => {}
         }
     }
 }
@@ -226,7 +289,10 @@ impl Visit for Input {
                 outcome.visit(visitor);
             }
             Self::Watchdog(reply) => reply.visit(visitor),
-            Self::WorkerDone { worker, .. } => worker.visit(visitor),
+            Self::WorkerDone { worker, job, .. } => {
+                worker.visit(visitor);
+                job.visit(visitor);
+            }
             Self::Started
             | Self::KernelLock { .. }
             | Self::WatchdogConnected

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Local, Lrm};
 use crate::config::Config;
 use crate::event::{Effects, Event};
-use crate::id::{Revision, ServiceId};
+use crate::id::{LockId, NodeId, Revision, ServiceId};
 use crate::lock::Standing;
 use crate::mutation::Mutation;
-use crate::record::{Service, Snapshot};
+use crate::record::{Data, DataKey, GrantState, Key, Service, Snapshot, Wanted};
 use crate::time::Instant;
 use crate::visit::{Visit, Visitor};
 
@@ -19,7 +19,97 @@ use crate::visit::{Visit, Visitor};
 pub(super) struct View {
     /// When it was read: what is older than the grant counts for nothing.
     pub(super) revision: Revision,
+    /// Those that belong to this node.
     pub(super) services: Vec<(ServiceId, Service)>,
+    /// What else matters here.
+    pub(super) around: Around,
+}
+
+/// What matters to a node beside its own services.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct Around {
+    /// The records of services that are to leave this node: what a move compares.
+    pub(super) moving: Vec<(ServiceId, Revision)>,
+    /// Those of their targets that hold their locks guarded, in ascending order.
+    pub(super) ready: Vec<NodeId>,
+    /// Whether a service of another node is to come here.
+    pub(super) arriving: bool,
+    /// Whether this node was asked to do maintenance.
+    pub(super) maintenance: bool,
+    /// Whether the stack is disarmed, or is to be.
+    pub(super) disarm: bool,
+}
+
+impl View {
+    fn of(snapshot: &Snapshot, here: NodeId) -> Self {
+        let services: Vec<(ServiceId, Service)> = snapshot
+            .services()
+            .filter(|(_, _, service)| service.location == here)
+            .map(|(id, _, service)| (id, service.clone()))
+            .collect();
+        let leaving = |service: &Service| service.target().filter(|target| *target != here);
+        let moving = services
+            .iter()
+            .filter(|(_, service)| leaving(service).is_some())
+            .map(|(id, _)| (*id, snapshot.revision_of(Key::Service(*id))))
+            .collect();
+        let targets = services.iter().filter_map(|(_, service)| leaving(service));
+        let mut ready: Vec<NodeId> = targets
+            .filter(|target| is_ready(snapshot, *target))
+            .collect();
+        ready.sort_unstable();
+        ready.dedup();
+        let arriving = snapshot
+            .services()
+            .any(|(_, _, service)| service.location != here && service.target() == Some(here));
+        let status = match snapshot.data(DataKey::Status) {
+            Some(Data::Status(status)) => Some(status),
+            Some(
+                Data::Entry(_)
+                | Data::Lrm(_)
+                | Data::Resource(_)
+                | Data::Commands(_)
+                | Data::Rules(_)
+                | Data::Groups(_),
+            )
+            | None => None,
+        };
+        Self {
+            revision: snapshot.revision,
+            services,
+            around: Around {
+                moving,
+                ready,
+                arriving,
+                maintenance: status.is_some_and(|status| status.wants_maintenance(here)),
+                disarm: status.is_some_and(|status| status.disarm.is_some()),
+            },
+        }
+    }
+
+    /// What a service of this node is to do.
+    pub(super) fn order(&self, service: ServiceId) -> Option<&Service> {
+        let at = self
+            .services
+            .binary_search_by_key(&service, |(id, _)| *id)
+            .ok()?;
+        self.services.get(at).map(|(_, order)| order)
+    }
+
+    /// A service has left, by a write that was applied as this revision.
+    pub(super) fn lose(&mut self, service: ServiceId, revision: Revision) {
+        // What was read before that would bring it back.
+        self.revision = self.revision.max(revision);
+        self.services.retain(|(id, _)| *id != service);
+        self.around.moving.retain(|(id, _)| *id != service);
+    }
+}
+
+/// Whether a node's own LRM holds its lock, guarded: what arrives there can run.
+fn is_ready(snapshot: &Snapshot, node: NodeId) -> bool {
+    snapshot
+        .grant(LockId::Agent(node))
+        .is_some_and(|grant| grant.holder.node == node && grant.state == GrantState::HeldGuarded)
 }
 
 impl Lrm {
@@ -34,9 +124,14 @@ impl Lrm {
     ) {
         self.observe_lock(config, now, snapshot, effects);
         self.know_services(config);
+        let shown = View::of(snapshot, self.lock.me().node);
         let is_news = self.view.as_ref().is_none_or(|view| {
-            view.revision < snapshot.revision && view.services != self.services_here(snapshot)
+            view.revision < shown.revision
+                && (&view.services, &view.around) != (&shown.services, &shown.around)
         });
+        if self.view.is_none() {
+            self.hear(&shown);
+        }
         if is_news {
             self.reading.want();
         }
@@ -54,22 +149,30 @@ impl Lrm {
             .view_revision()
             .is_none_or(|known| known <= snapshot.revision)
         {
-            self.view = Some(View {
-                revision: snapshot.revision,
-                services: self.services_here(snapshot),
-            });
+            self.view = Some(View::of(snapshot, self.lock.me().node));
+            self.heard.clear();
+            self.settle_move(snapshot, effects);
+            let stands = |service, uid| {
+                let order = snapshot.service(service);
+                order.is_some_and(|order| order.uid == uid)
+            };
+            self.results.retain(stands);
         }
         self.know_services(config);
     }
 
-    /// The services that belong to this node.
-    fn services_here(&self, snapshot: &Snapshot) -> Vec<(ServiceId, Service)> {
-        let here = self.lock.me().node;
-        snapshot
-            .services()
-            .filter(|(_, _, service)| service.location == here)
-            .map(|(id, _, service)| (id, service.clone()))
-            .collect()
+    /// Before anything is read, what is to be left alone by hearsay is left alone.
+    fn hear(&mut self, shown: &View) {
+        let left_alone = |wanted| match wanted {
+            Wanted::Untouched | Wanted::Ignored => true,
+            Wanted::Started | Wanted::Stopped | Wanted::Fenced | Wanted::Moved { .. } => false,
+        };
+        self.heard = shown
+            .services
+            .iter()
+            .filter(|(_, service)| left_alone(service.wanted))
+            .map(|(id, _)| *id)
+            .collect();
     }
 
     fn observe_lock<M: Mutation>(
@@ -107,9 +210,26 @@ impl Lrm {
             .iter()
             .flat_map(|view| view.services.iter().map(|(id, _)| *id));
         let listed = self.lock.left_running(config);
-        let known: Vec<ServiceId> = viewed.chain(listed.iter().copied()).collect();
+        let known: Vec<ServiceId> = viewed
+            .chain(listed.iter().copied())
+            .filter(|id| !self.is_ignored(*id))
+            .collect();
         for id in known {
             self.services.entry(id).or_insert_with(Local::unknown);
+        }
+        self.forget_ignored();
+    }
+
+    /// What is ignored is let go of once nothing is being done with it any more.
+    pub(super) fn forget_ignored(&mut self) {
+        let Some(view) = &self.view else {
+            return;
+        };
+        for (id, order) in &view.services {
+            let idle = |local: &Local| local.worker.is_none();
+            if order.wanted == Wanted::Ignored && self.services.get(id).is_some_and(idle) {
+                self.services.remove(id);
+            }
         }
     }
 }
@@ -120,5 +240,11 @@ impl Visit for View {
         for (_, service) in &mut self.services {
             service.visit(visitor);
         }
+        for (_, revision) in &mut self.around.moving {
+            revision.visit(visitor);
+        }
+        self.around.ready.visit(visitor);
+        // Nodes may have changed places.
+        self.around.ready.sort_unstable();
     }
 }

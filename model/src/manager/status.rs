@@ -12,6 +12,7 @@ pub use crate::placement::state::Requested;
 use crate::placement::state::ServiceState;
 use crate::table::Table;
 use crate::time::Instant;
+use crate::visit::visit_fields;
 
 /// What is kept across rounds and masters (`protocol.md` 2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -317,6 +318,9 @@ pub struct LrmResult {
     /// The resource agent's exit code (`protocol.md` 6).
     pub code: ExitCode,
 }
+
+visit_fields!(LrmStatus { results });
+visit_fields!(LrmResult { uid });
 
 /// A resource agent's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -6,11 +6,15 @@ use lockstep_model::config::{Config, Timing};
 use lockstep_model::contender::{self, Contender};
 use lockstep_model::event::Event;
 use lockstep_model::id::{
-    ArmId, BootId, Holder, Incarnation, MachineId, NodeId, Ranks, RequestId, Revision, ServiceId,
-    Uid,
+    ArmId, BootId, Epoch, Holder, Incarnation, LockId, MachineId, NodeId, Ranks, RequestId,
+    Revision, ServiceId, Uid,
 };
 use lockstep_model::lrm::{self, Job, Lrm, Report};
-use lockstep_model::record::{Entry, Key, Outcome, Put, Record, Service, Snapshot, Wanted, Write};
+use lockstep_model::manager::status::{Disarm, DisarmMode, ExitCode, LrmMode, Status};
+use lockstep_model::record::{
+    Data, DataKey, Entry, Grant, GrantState, Key, Outcome, Put, Record, Service, Snapshot, Wanted,
+    Write,
+};
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
 use lockstep_model::watchdog::{self, Multiplexer};
@@ -57,12 +61,19 @@ pub(crate) struct Bench {
     next_incarnation: u64,
     revision: Revision,
     entries: Vec<Entry>,
-    running: BTreeMap<ServiceId, bool>,
+    pub(crate) running: BTreeMap<ServiceId, bool>,
+    /// What was sent elsewhere and is paused here.
+    pub(crate) paused: BTreeMap<ServiceId, bool>,
     intents: Vec<ServiceId>,
     marker: bool,
     kill_timer: Option<Instant>,
     queue: VecDeque<Effect>,
+    /// Whether every start ends without success.
+    pub(crate) fail_starts: bool,
+    /// Whether every job's report waits for `answer`.
+    pub(crate) hold_jobs: bool,
     held: VecDeque<Input>,
+    delayed: VecDeque<(Who, Write)>,
     fates: BTreeMap<Target, Fate>,
 }
 
@@ -86,11 +97,15 @@ impl Bench {
             revision: Revision(1),
             entries: vec![entry],
             running: BTreeMap::new(),
+            paused: BTreeMap::new(),
             intents: Vec::new(),
             marker: false,
             kill_timer: None,
             queue: VecDeque::new(),
+            fail_starts: false,
+            hold_jobs: false,
             held: VecDeque::new(),
+            delayed: VecDeque::new(),
             fates: BTreeMap::new(),
         }
     }
@@ -110,6 +125,32 @@ impl Bench {
                     self.feed(input);
                 }
             }
+            Command::Deliver => {
+                if let Some((who, write)) = self.delayed.pop_front() {
+                    self.write_now(who, &write, Target::Write);
+                }
+            }
+            Command::Order(service, wanted, restarts_max, timeout_seconds) => {
+                let order = Service {
+                    restarts_max,
+                    timeout_seconds,
+                    ..self.next_order(NodeId(0), wanted)
+                };
+                self.order(service, order);
+            }
+            Command::Arrive(service, kind, location) => {
+                let target = NodeId(0);
+                let order = self.next_order(location, Wanted::Moved { target, kind });
+                // Only under the lock does it leave.
+                if self.location(service) != Some(target) || location == target {
+                    self.order(service, order);
+                }
+            }
+            Command::Peer(guarded) => self.peer(guarded),
+            Command::Ask {
+                maintenance,
+                disarm,
+            } => self.ask_lrm(maintenance, disarm),
             Command::Want(service, wanted) => self.want(service, wanted),
             Command::Leave(leave) => self.feed(Input::Lrm(lrm::Input::Leave(leave))),
             Command::Contend => self.feed(Input::Contender(contender::Input::Contend)),
@@ -226,6 +267,34 @@ impl Bench {
         };
         self.queue.extend(effects.iter().cloned());
         self.log.push(Entered::Step(now, input, effects, events));
+        self.judge_published();
+    }
+
+    /// What is published is true.
+    fn judge_published(&self) {
+        let Some(lrm) = &self.lrm else {
+            return;
+        };
+        let published = lrm.published(&self.config, self.now);
+        let snapshot = self.snapshot();
+        if published.mode == Some(LrmMode::Disarm) {
+            assert_eq!(lrm.armed_until(), None, "disarmed, but armed");
+            let me = lrm.lock().me();
+            let held = snapshot
+                .grant(LockId::Agent(me.node))
+                .is_some_and(|grant| grant.state.is_held() && grant.holder == me);
+            assert!(!held, "disarmed, but the lock is held");
+        }
+        for result in published.results {
+            let order = snapshot.service(result.service);
+            let stopped = order.is_some_and(|order| {
+                order.uid == result.uid
+                    && order.wanted == Wanted::Stopped
+                    && result.code == ExitCode::SUCCESS
+            });
+            let runs = self.running.get(&result.service) == Some(&true);
+            assert!(!(stopped && runs), "{} runs, stopped", result.service);
+        }
     }
 
     fn tick(&mut self) {
@@ -284,10 +353,7 @@ impl Bench {
                 Effect::Lrm(effect) => self.execute_lrm(effect),
                 Effect::Mux(effect) => self.execute_mux(effect),
                 Effect::Contender(contender::Effect::Write(write)) => {
-                    let answer = |request, outcome| {
-                        Input::Contender(contender::Input::Written { request, outcome })
-                    };
-                    self.write(Who::Contender, &write, answer);
+                    self.write(Who::Contender, &write);
                 }
                 Effect::Contender(contender::Effect::Read(request)) => {
                     let snapshot = self.snapshot();
@@ -303,16 +369,14 @@ impl Bench {
         match self.fates.remove(&target) {
             None => self.feed(input),
             Some(Fate::Held) => self.held.push_back(input),
-            Some(Fate::Lost | Fate::Failed) => {}
+            Some(Fate::Lost | Fate::Failed | Fate::Delayed) => {}
         }
     }
 
     fn execute_lrm(&mut self, effect: lrm::Effect) {
         match effect {
             lrm::Effect::Write(write) => {
-                let answer =
-                    |request, outcome| Input::Lrm(lrm::Input::Written { request, outcome });
-                self.write(Who::Lrm, &write, answer);
+                self.write(Who::Lrm, &write);
             }
             lrm::Effect::Read(request) => {
                 let snapshot = self.snapshot();
@@ -345,17 +409,35 @@ impl Bench {
     }
 
     fn work(&mut self, service: ServiceId, job: Job, worker: RequestId) {
-        let failed = self.fates.get(&Target::Job) == Some(&Fate::Failed);
-        let running = self.running.entry(service).or_default();
-        match job {
-            Job::Start => *running = true,
-            Job::Stop if !failed => *running = false,
-            Job::Stop | Job::Query => {}
+        if self.hold_jobs {
+            self.fates.insert(Target::Job, Fate::Held);
         }
-        let report = match (failed, *running) {
-            (true, _) => Report::Unclear,
-            (false, true) => Report::Running,
-            (false, false) => Report::Stopped,
+        let failed = self.fates.get(&Target::Job) == Some(&Fate::Failed)
+            || (self.fail_starts && job == Job::Start);
+        let belongs = self.location(service) == Some(NodeId(0));
+        let running = self.running.entry(service).or_default();
+        let paused = self.paused.entry(service).or_default();
+        match job {
+            Job::Start => {
+                assert!(belongs, "{service} is started where it doesn't belong");
+                *running = true;
+                *paused = false;
+            }
+            Job::Stop if !failed => {
+                *running = false;
+                *paused = false;
+            }
+            Job::Send { .. } if !failed && *running => {
+                *running = false;
+                *paused = true;
+            }
+            Job::Stop | Job::Query | Job::Send { .. } => {}
+        }
+        let report = match (failed, *running, *paused) {
+            (true, _, _) => Report::Unclear,
+            (false, true, _) => Report::Running,
+            (false, false, true) => Report::Sent,
+            (false, false, false) => Report::Stopped,
         };
         let done = lrm::Input::WorkerDone {
             service,
@@ -400,40 +482,107 @@ impl Bench {
         self.answer(target, Input::Mux(completed));
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot {
             revision: self.revision,
             entries: self.entries.clone(),
         }
     }
 
-    fn write(&mut self, who: Who, write: &Write, answer: impl Fn(RequestId, Outcome) -> Input) {
-        let fate = self.fates.get(&Target::Write).copied();
-        let request = write.request;
-        match fate {
+    fn write(&mut self, who: Who, write: &Write) {
+        let target = match write.moves_service() && who == Who::Lrm {
+            true => Target::Location,
+            false => Target::Write,
+        };
+        match self.fates.get(&target).copied() {
             Some(Fate::Lost) => {
-                self.fates.remove(&Target::Write);
-                return;
+                self.fates.remove(&target);
             }
             Some(Fate::Failed) => {
-                self.fates.remove(&Target::Write);
-                return self.feed(answer(request, Outcome::Refused));
+                self.fates.remove(&target);
+                self.feed(written(who, write.request, Outcome::Refused));
             }
-            Some(Fate::Held) | None => {}
+            Some(Fate::Delayed) => {
+                self.fates.remove(&target);
+                self.delayed.push_back((who, write.clone()));
+            }
+            Some(Fate::Held) | None => self.write_now(who, write, target),
         }
+    }
+
+    fn write_now(&mut self, who: Who, write: &Write, target: Target) {
         let holds = write.compares.iter().all(|compare| {
             let found = self.entries.iter().find(|entry| entry.key == compare.key);
             found.map_or(Revision::ABSENT, |entry| entry.revision) == compare.revision
         });
         if !holds {
-            return self.answer(Target::Write, answer(request, Outcome::Refused));
+            return self.answer(target, written(who, write.request, Outcome::Refused));
         }
         self.put(&write.puts);
-        self.answer(
-            Target::Write,
-            answer(request, Outcome::Applied(self.revision)),
-        );
+        let outcome = Outcome::Applied(self.revision);
+        self.answer(target, written(who, write.request, outcome));
         self.show(Some(who));
+    }
+
+    /// Where a service belongs.
+    pub(crate) fn location(&self, service: ServiceId) -> Option<NodeId> {
+        let service = self.snapshot().service(service).cloned()?;
+        Some(service.location)
+    }
+
+    fn next_order(&self, location: NodeId, wanted: Wanted) -> Service {
+        Service::new(location, wanted, Uid(self.revision.0 + 1))
+    }
+
+    fn order(&mut self, service: ServiceId, order: Service) {
+        let key = Key::Service(service);
+        let record = Record::Service(order);
+        self.put(&[Put { key, record }]);
+        self.show(None);
+    }
+
+    fn peer(&mut self, guarded: bool) {
+        self.grant(NodeId(1), BootId(1), guarded);
+    }
+
+    /// A process of another boot of a node holds its lock, or has released it.
+    pub(crate) fn grant(&mut self, node: NodeId, boot: BootId, guarded: bool) {
+        let holder = Holder {
+            node,
+            machine: MachineId(u128::from(node.0)),
+            boot,
+            incarnation: Incarnation(1_000_000),
+        };
+        let grant = Grant {
+            holder,
+            epoch: Epoch::FIRST,
+            ttl: self.config.timing().lock_ttl,
+            state: match guarded {
+                true => GrantState::HeldGuarded,
+                false => GrantState::ReleasedClean,
+            },
+            written_by: RequestId {
+                process: holder.incarnation,
+                number: self.revision.0,
+            },
+        };
+        let key = Key::Grant(LockId::Agent(node));
+        let record = Record::Grant(grant);
+        self.put(&[Put { key, record }]);
+        self.show(None);
+    }
+
+    fn ask_lrm(&mut self, maintenance: bool, disarm: bool) {
+        let mut status = Status::default();
+        status.requests.insert(NodeId(0), maintenance);
+        status.disarm = disarm.then_some(Disarm {
+            mode: DisarmMode::Freeze,
+            complete: false,
+        });
+        let key = Key::Data(DataKey::Status);
+        let record = Record::Data(Box::new(Data::Status(status)));
+        self.put(&[Put { key, record }]);
+        self.show(None);
     }
 
     fn put(&mut self, puts: &[Put]) {
@@ -450,11 +599,8 @@ impl Bench {
     }
 
     fn want(&mut self, service: ServiceId, wanted: Wanted) {
-        let record = Service::new(NodeId(0), wanted, Uid(self.revision.0 + 1));
-        let key = Key::Service(service);
-        let record = Record::Service(record);
-        self.put(&[Put { key, record }]);
-        self.show(None);
+        let order = self.next_order(NodeId(0), wanted);
+        self.order(service, order);
     }
 
     /// The watch shows what changed to everybody but who did it.
@@ -467,6 +613,13 @@ impl Bench {
         if but != Some(Who::Lrm) {
             self.feed(Input::Lrm(lrm::Input::Watched(snapshot)));
         }
+    }
+}
+
+const fn written(who: Who, request: RequestId, outcome: Outcome) -> Input {
+    match who {
+        Who::Contender => Input::Contender(contender::Input::Written { request, outcome }),
+        Who::Lrm | Who::Mux => Input::Lrm(lrm::Input::Written { request, outcome }),
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::lrm::Leave;
-use lockstep_model::record::Wanted;
+use lockstep_model::record::{MoveKind, Wanted};
 
 /// One of the three machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,16 @@ pub(crate) enum Fate {
     Held,
     /// It fails: a write is refused, an agent gives no clear answer, the device doesn't open.
     Failed,
+    /// A write stays under way until `deliver`.
+    Delayed,
 }
 
 /// A kind of effect that may meet a fate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Target {
     Write,
+    /// A write that moves a service.
+    Location,
     Read,
     Job,
     Device,
@@ -50,6 +54,16 @@ pub(crate) enum Command {
     Meet(Fate, Target),
     /// The oldest answer that is held arrives.
     Answer,
+    /// The oldest write that is delayed reaches the store.
+    Deliver,
+    /// The manager orders this, with so many restarts and a time-out in seconds.
+    Order(ServiceId, Wanted, Option<u32>, Option<u64>),
+    /// A service of node 1 is to come, or has come, here.
+    Arrive(ServiceId, MoveKind, NodeId),
+    /// Node 1's LRM holds its lock, guarded, or has lost it.
+    Peer(bool),
+    /// People asked for maintenance of node 0, and to disarm.
+    Ask { maintenance: bool, disarm: bool },
     /// Somebody wants a service to run or not.
     Want(ServiceId, Wanted),
     /// The LRM is told to end.
@@ -74,6 +88,38 @@ pub(crate) enum Command {
     Disarm(u64),
 }
 
+fn kind(word: Option<&&str>) -> Option<MoveKind> {
+    match word {
+        Some(&"live") => Some(MoveKind::Live),
+        Some(&"cold") => Some(MoveKind::Stopped),
+        Some(&"before-start") => Some(MoveKind::BeforeStart),
+        _ => None,
+    }
+}
+
+/// `started restarts 2`, `stopped restarts 0 within 30`, `live to 1` …
+fn order(service: ServiceId, words: &[&str]) -> Result<Command, String> {
+    let after = |word: &str| {
+        let at = words.iter().position(|it| *it == word)?;
+        Some(number(words.get(at + 1)))
+    };
+    let restarts = after("restarts").transpose()?;
+    let restarts = restarts.map(|it| u32::try_from(it).expect("a small number"));
+    let target = after("to").transpose()?.unwrap_or(1);
+    let target = NodeId(u16::try_from(target).expect("a small number"));
+    let wanted = match (words.first(), kind(words.first())) {
+        (_, Some(kind)) => Wanted::Moved { target, kind },
+        (Some(&"started"), _) => Wanted::Started,
+        (Some(&"stopped"), _) => Wanted::Stopped,
+        (Some(&"untouched"), _) => Wanted::Untouched,
+        (Some(&"ignored"), _) => Wanted::Ignored,
+        (Some(&"fenced"), _) => Wanted::Fenced,
+        (other, _) => return Err(format!("{other:?} can't be ordered")),
+    };
+    let timeout = after("within").transpose()?;
+    Ok(Command::Order(service, wanted, restarts, timeout))
+}
+
 fn number(word: Option<&&str>) -> Result<u64, String> {
     let word = word.ok_or("a number is missing")?;
     word.parse().map_err(|_| format!("{word:?} is no number"))
@@ -90,6 +136,7 @@ impl FromStr for Command {
         let words: Vec<&str> = line.split_whitespace().collect();
         let target = |word: Option<&&str>| match word {
             Some(&"write") => Ok(Target::Write),
+            Some(&"location") => Ok(Target::Location),
             Some(&"read") => Ok(Target::Read),
             Some(&"job") => Ok(Target::Job),
             Some(&"device") => Ok(Target::Device),
@@ -111,7 +158,26 @@ impl FromStr for Command {
             "lose" => Self::Meet(Fate::Lost, target(second)?),
             "hold" => Self::Meet(Fate::Held, target(second)?),
             "fail" => Self::Meet(Fate::Failed, target(second)?),
+            "delay" => Self::Meet(Fate::Delayed, target(second)?),
+            "deliver" => Self::Deliver,
             "answer" => Self::Answer,
+            "order" => order(
+                ServiceId(small(second)?),
+                words.get(2..).unwrap_or_default(),
+            )?,
+            "arrive" => {
+                let kind = kind(third).ok_or("in which state?")?;
+                Self::Arrive(
+                    ServiceId(small(second)?),
+                    kind,
+                    NodeId(small(words.get(3))?),
+                )
+            }
+            "peer" => Self::Peer(second == Some(&"guarded")),
+            "ask" => Self::Ask {
+                maintenance: words.contains(&"maintenance"),
+                disarm: words.contains(&"disarm"),
+            },
             "want" => match third {
                 Some(&"started") => Self::Want(ServiceId(small(second)?), Wanted::Started),
                 Some(&"stopped") => Self::Want(ServiceId(small(second)?), Wanted::Stopped),
@@ -120,6 +186,8 @@ impl FromStr for Command {
             "leave" => match second {
                 Some(&"restart") => Self::Leave(Leave::Restart),
                 Some(&"stop") => Self::Leave(Leave::Stop),
+                Some(&"freeze") => Self::Leave(Leave::StopAndFreeze),
+                Some(&"migrate") => Self::Leave(Leave::Migrate),
                 other => return Err(format!("{other:?} is no way to leave")),
             },
             "contend" => Self::Contend,

@@ -139,6 +139,11 @@ fn check(bench: &Bench, by: u64) {
             here.contender.as_ref().map(|it| later.of(it)),
             there.contender
         );
+        let published = |machines: &Machines, now| {
+            let lrm = machines.lrm.as_ref();
+            lrm.map(|it| it.published(&bench.config, now))
+        };
+        assert_eq!(published(&here, *now), published(&there, later.of(now)));
         let wakeups = here.wakeups(bench).map(|it| later.wakeup(it));
         assert_eq!(
             wakeups,
@@ -175,6 +180,32 @@ const COMMANDS: &[&str] = &[
     "want 0 stopped",
     "want 0 started",
     "want 1 started",
+    "order 0 started restarts 1",
+    "order 1 started restarts 0",
+    "order 0 stopped restarts 1 within 9",
+    "order 0 untouched",
+    "order 0 ignored",
+    "order 0 fenced",
+    "order 0 live to 1",
+    "order 0 live to 1",
+    "order 0 cold to 1",
+    "order 1 before-start to 1",
+    "arrive 1 live 1",
+    "arrive 1 live 0",
+    "peer guarded",
+    "peer guarded",
+    "peer gone",
+    "ask maintenance",
+    "ask disarm",
+    "ask nothing",
+    "lose location",
+    "hold location",
+    "fail location",
+    "delay location",
+    "delay write",
+    "deliver",
+    "leave freeze",
+    "leave migrate",
     "ends 0",
     "leave restart",
     "leave stop",

@@ -2,6 +2,8 @@
 //!
 //! Requests to the store are `#n`, revisions `@n`, instants plain numbers.
 
+use std::fmt::Write as _;
+
 use lockstep_model::contender;
 use lockstep_model::lrm::{self, Job, Report};
 use lockstep_model::record::{
@@ -94,6 +96,7 @@ const fn job(job: Job) -> &'static str {
         Job::Query => "query",
         Job::Start => "start",
         Job::Stop => "stop",
+        Job::Send { .. } => "send",
     }
 }
 
@@ -173,6 +176,7 @@ fn lrm_input(input: &lrm::Input) -> String {
                 Report::Running => "running",
                 Report::Stopped => "stopped",
                 Report::Unclear => "unclear",
+                Report::Sent => "sent",
             };
             format!("worker done {} {service}: {report}", job(*done))
         }
@@ -196,11 +200,18 @@ fn lrm_effect(effect: &lrm::Effect) -> String {
             service,
             job: it,
             not_after,
+            timeout_seconds,
             ..
-        } => match not_after {
-            Some(at) => format!("spawn {} {service} not after {}", job(*it), at.0),
-            None => format!("spawn {} {service}", job(*it)),
-        },
+        } => {
+            let mut line = format!("spawn {} {service}", job(*it));
+            if let Some(at) = not_after {
+                let _ = write!(line, " not after {}", at.0);
+            }
+            if let Some(seconds) = timeout_seconds {
+                let _ = write!(line, " within {seconds} s");
+            }
+            line
+        }
         lrm::Effect::KillServices(services) => {
             format!("kill {}", list(services, ToString::to_string))
         }

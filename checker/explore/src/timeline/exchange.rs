@@ -52,7 +52,11 @@ pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
             (Key::Service(id), Record::Service(new)) => {
                 let wanted = match new.wanted {
                     Wanted::Started => String::new(),
-                    other => format!(", {}", wanted(other)),
+                    other @ (Wanted::Stopped
+                    | Wanted::Untouched
+                    | Wanted::Ignored
+                    | Wanted::Fenced
+                    | Wanted::Moved { .. }) => format!(", {}", wanted(other)),
                 };
                 parts.push(format!(
                     "moves {id} to {}{wanted}",
@@ -96,6 +100,7 @@ pub(super) const fn job(job: Job) -> &'static str {
         Job::Query => "ask about",
         Job::Start => "start",
         Job::Stop => "stop",
+        Job::Send { .. } => "send away",
     }
 }
 
@@ -105,6 +110,7 @@ pub(super) const fn report(report: Report) -> &'static str {
         Report::Running => "runs",
         Report::Stopped => "is stopped",
         Report::Unclear => "is unclear",
+        Report::Sent => "is paused and was sent",
     }
 }
 
@@ -141,6 +147,8 @@ pub(super) fn lrm_input(scene: &Scene<'_>, input: &lrm::Input) -> String {
         Input::Timer => "wakes".into(),
         Input::Leave(lrm::Leave::Restart) => "is told to restart".into(),
         Input::Leave(lrm::Leave::Stop) => "is told to stop".into(),
+        Input::Leave(lrm::Leave::StopAndFreeze) => "is told to stop and come back".into(),
+        Input::Leave(lrm::Leave::Migrate) => "is told to end when nothing is left".into(),
     }
 }
 
@@ -212,6 +220,18 @@ pub(super) fn decided(scene: &Scene<'_>, event: &Event) -> (String, Tone) {
         Event::Running(service) => notable(format!("knows that {service} runs")),
         Event::Stopped(service) => notable(format!("knows that {service} is stopped")),
         Event::Unclear(service) => notable(format!("doesn't know about {service}")),
+        Event::Retries { service, .. } => notable(format!("is to start {service} once more")),
+        Event::GivesUpStart { service, .. } => {
+            (format!("gives up starting {service}"), Tone::Alarm)
+        }
+        Event::Sending { service, target } => {
+            notable(format!("sends {service} to {}", scene.node(*target)))
+        }
+        Event::Moved { service, target } => notable(format!(
+            "knows that {service} belongs to {}",
+            scene.node(*target)
+        )),
+        Event::NotMoved(service) => (format!("keeps {service}"), Tone::Alarm),
         Event::Killing => alarm("services didn't stop in time"),
         Event::Armed { deadline } => notable(format!("is armed, D at {}", scene.at(*deadline))),
         Event::Disarmed => notable("is disarmed".into()),

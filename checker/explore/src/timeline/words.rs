@@ -404,6 +404,7 @@ fn wakes(scene: &Scene<'_>, host: usize, proc: Proc) -> &'static str {
         Some(Why::KillServices) => "the stop budget ends",
         Some(Why::Retry) => "tries again",
         Some(Why::Idle) => "has nothing to run",
+        Some(Why::Presence) => "shows that it lives",
         Some(Why::Round) => "is to decide anew",
         Some(Why::NodeSilent) => "a node was silent for 3b",
         None => "wakes",

@@ -36,7 +36,7 @@ use group::Group;
 
 /// How often a process that is no child is looked at.
 const POLL: Duration = Duration::from_millis(20);
-/// How long a service may take to follow SIGTERM, authority permitting: from D − kill budget on
+/// How long a service may take to follow SIGTERM if nobody said, authority permitting: from D − kill budget on
 /// the LRM has it killed.
 const STOP_PATIENCE: Span = Span(10_000);
 /// How long the kernel may take to end killed processes before a job gives up.
@@ -81,6 +81,7 @@ pub struct Task {
     kills: u64,
     job: Job,
     not_after: Option<Instant>,
+    stop_patience: Span,
 }
 
 /// What became of a [`Task`]: the report, and then something to wait for the service's end with.
@@ -133,7 +134,13 @@ impl Agent {
 
     /// Takes on a job.
     #[must_use]
-    pub fn task(&self, id: ServiceId, job: Job, not_after: Option<Instant>) -> Task {
+    pub fn task(
+        &self,
+        id: ServiceId,
+        job: Job,
+        not_after: Option<Instant>,
+        timeout_seconds: Option<u64>,
+    ) -> Task {
         let service = self.service(id);
         let kills = service.present().kills;
         Task {
@@ -141,6 +148,8 @@ impl Agent {
             kills,
             job,
             not_after,
+            stop_patience: timeout_seconds
+                .map_or(STOP_PATIENCE, |seconds| Span(seconds.saturating_mul(1000))),
         }
     }
 
@@ -186,8 +195,9 @@ impl Task {
         let service = &self.service;
         let (report, child) = match self.job {
             Job::Query => (service.query(), None),
-            Job::Stop => (service.stop(self.kills)?, None),
+            Job::Stop => (service.stop(self.kills, self.stop_patience)?, None),
             Job::Start => service.start(self.kills, self.not_after)?,
+            Job::Send { .. } => (service.send(), None),
         };
         let mut present = service.present();
         if present.kills != self.kills {
@@ -300,7 +310,9 @@ impl Service {
         };
         match self.look() {
             Report::Stopped => {}
-            found @ (Report::Running | Report::Unclear) => return Some((found, None)),
+            found @ (Report::Running | Report::Unclear | Report::Sent) => {
+                return Some((found, None));
+            }
         }
         let mut present = self.present();
         if present.kills != kills {
@@ -348,7 +360,12 @@ impl Service {
             .spawn()
     }
 
-    fn stop(&self, kills: u64) -> Option<Report> {
+    fn send(&self) -> Report {
+        self.complain("move it while it runs: an exec service is one process, which can't be paused and copied; expected a move in state stopped");
+        Report::Unclear
+    }
+
+    fn stop(&self, kills: u64, patience: Span) -> Option<Report> {
         let mut present = self.present();
         if present.kills != kills {
             return None;
@@ -362,7 +379,7 @@ impl Service {
             return Some(self.query());
         };
         for (signal, patience) in [
-            (Signal::SIGTERM, STOP_PATIENCE),
+            (Signal::SIGTERM, patience),
             (Signal::SIGKILL, KILL_PATIENCE),
         ] {
             let until = clock::now() + patience;
@@ -421,7 +438,7 @@ mod tests {
         let agent = Agent::new(directory.path(), BootId(1), BTreeMap::new(), voice).unwrap();
         prepare(directory.path());
         for _ in 0..2 {
-            let done = agent.task(SERVICE, job, None).run().unwrap();
+            let done = agent.task(SERVICE, job, None, None).run().unwrap();
             assert_eq!(done.report, Report::Unclear);
         }
         let said = said.lock().unwrap();

@@ -26,11 +26,11 @@ use lockstep_model::id::{Holder, RequestId, ServiceId};
 use lockstep_model::journal::Kind;
 use lockstep_model::lrm::{Effect, Input, Job, Leave, Lrm};
 use lockstep_model::mutation::NoMutation;
-use lockstep_model::time::{Instant, Span};
+use lockstep_model::time::Span;
 use lockstep_watchdog::clock::{self, Alarm};
 use signal_hook::consts::SIGUSR1;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Task};
 use crate::core::Core;
 use crate::error::{Error, system};
 use crate::settings::Settings;
@@ -79,6 +79,7 @@ struct Driver {
     settings: Settings,
     events: Sender<Event>,
     writes: Lane,
+    moves: Lane,
     reads: Lane,
     link: Link,
     agent: Arc<Agent>,
@@ -149,6 +150,7 @@ impl Driver {
         Ok(Self {
             core,
             writes: lane("writes")?,
+            moves: lane("moves")?,
             reads: lane("reads")?,
             link: Link::new(settings.boot, settings.multiplexer_socket.clone()),
             settings,
@@ -253,6 +255,7 @@ impl Driver {
 
     fn execute(&mut self, effect: Effect) {
         match effect {
+            Effect::Write(ref write) if write.moves_service() => self.moves.order(effect),
             Effect::Write(_) => self.writes.order(effect),
             Effect::Read(_) => self.reads.order(effect),
             Effect::Reap => {
@@ -275,7 +278,11 @@ impl Driver {
                 service,
                 job,
                 not_after,
-            } => self.work(worker, service, job, not_after),
+                timeout_seconds,
+            } => {
+                let task = self.agent.task(service, job, not_after, timeout_seconds);
+                self.work(worker, service, job, task);
+            }
             Effect::KillServices(services) => {
                 let agent = Arc::clone(&self.agent);
                 self.spawn("kill", move |events| {
@@ -288,8 +295,7 @@ impl Driver {
         }
     }
 
-    fn work(&self, worker: RequestId, service: ServiceId, job: Job, not_after: Option<Instant>) {
-        let task = self.agent.task(service, job, not_after);
+    fn work(&self, worker: RequestId, service: ServiceId, job: Job, task: Task) {
         self.spawn("work", move |events| {
             let Some(done) = task.run() else {
                 return;

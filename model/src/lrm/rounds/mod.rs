@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::crm::{LockAnswer, LockRequest, ReadError};
 use crate::event::LrmState;
 use crate::id::{NodeId, ServiceId, Uid};
+use crate::lrm::Leave;
 use crate::manager::status::{LrmMode, LrmStatus, Resource, Status};
 use crate::mutation::Mutation;
 use crate::placement::state::ServiceState;
@@ -575,38 +576,20 @@ impl RoundLrm {
     /// `word` is the policy as the settings have it, whether it is known or not.
     fn leave_by(&mut self, reason: Reason, policy: ShutdownPolicy, word: String) -> Leaving {
         let in_maintenance = self.mode == LrmMode::Maintenance;
-        let reboots = match reason {
-            Reason::Reboot => true,
-            Reason::Shutdown => false,
-            Reason::Restart if in_maintenance => return Leaving::RestartInMaintenance,
-            Reason::Restart => {
-                self.mode = LrmMode::Restart;
-                return Leaving::Freeze;
-            }
-        };
-        if in_maintenance {
-            return match policy {
-                ShutdownPolicy::Migrate => Leaving::AlreadyMaintenance(reason),
-                ShutdownPolicy::Conditional | ShutdownPolicy::Freeze | ShutdownPolicy::Failover => {
-                    Leaving::PolicyIgnored(reason, word)
-                }
-            };
-        }
-        let freezes = match policy {
-            ShutdownPolicy::Migrate => {
-                self.mode = LrmMode::Maintenance;
-                return Leaving::Maintenance(reason);
-            }
-            ShutdownPolicy::Conditional => reboots,
-            ShutdownPolicy::Freeze => true,
-            ShutdownPolicy::Failover => false,
-        };
-        if freezes {
-            self.mode = LrmMode::Restart;
-            Leaving::StopAndFreeze(reason)
-        } else {
-            self.mode = LrmMode::Shutdown;
-            Leaving::Stop
+        let leave = Leave::of(reason, policy, in_maintenance);
+        self.mode = leave.mode();
+        match (leave, reason, policy) {
+            (Leave::Migrate, Reason::Restart, _) => Leaving::RestartInMaintenance,
+            (Leave::Migrate, _, _) if !in_maintenance => Leaving::Maintenance(reason),
+            (Leave::Migrate, _, ShutdownPolicy::Migrate) => Leaving::AlreadyMaintenance(reason),
+            (
+                Leave::Migrate,
+                _,
+                ShutdownPolicy::Conditional | ShutdownPolicy::Freeze | ShutdownPolicy::Failover,
+            ) => Leaving::PolicyIgnored(reason, word),
+            (Leave::Restart, _, _) => Leaving::Freeze,
+            (Leave::StopAndFreeze, _, _) => Leaving::StopAndFreeze(reason),
+            (Leave::Stop, _, _) => Leaving::Stop,
         }
     }
 }

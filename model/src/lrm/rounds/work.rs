@@ -10,6 +10,7 @@ use crate::placement::state::ServiceState;
 use crate::table::Table;
 
 use super::Event;
+use crate::lrm::results::{Results, turn};
 
 /// A command for one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,8 +55,7 @@ struct Waiting {
 pub(super) struct Work {
     waiting: BTreeMap<ServiceId, Waiting>,
     running: BTreeMap<ServiceId, Command>,
-    /// In the order of their uids.
-    results: Vec<LrmResult>,
+    results: Results,
     /// How often each service's start failed here in a row.
     retries: Table<ServiceId, u32>,
     stop_errors: u32,
@@ -68,7 +68,7 @@ impl Work {
     }
 
     pub(super) fn results(&self) -> &[LrmResult] {
-        &self.results
+        self.results.all()
     }
 
     /// Whether a stop at the node's shutdown failed.
@@ -76,17 +76,13 @@ impl Work {
         self.stop_errors > 0
     }
 
-    fn has_result(&self, uid: Uid) -> bool {
-        self.results
-            .binary_search_by_key(&uid, |result| result.uid)
-            .is_ok()
-    }
-
     /// Queues a command unless it was carried out already, or one for this service runs. `stopped`
     /// is carried out again and again, since nobody looks at its result.
     pub(super) fn queue(&mut self, command: Command) {
         let done = command.state != ServiceState::Stopped
-            && command.uid.is_some_and(|uid| self.has_result(uid));
+            && command
+                .uid
+                .is_some_and(|uid| self.results.of(uid).is_some());
         if done || self.running.contains_key(&command.service) {
             return;
         }
@@ -115,7 +111,7 @@ impl Work {
         rank: impl Fn(ServiceId) -> (u16, u16),
     ) -> Vec<Command> {
         let mut order: Vec<Waiting> = self.waiting.values().copied().collect();
-        order.sort_by_key(|one| (core::cmp::Reverse(one.passes), rank(one.command.service)));
+        order.sort_by_key(|one| turn(one.passes, rank(one.command.service)));
         let mut started = Vec::new();
         for one in order {
             let service = one.command.service;
@@ -194,23 +190,11 @@ impl Work {
 
     /// Keeps a result, and of the others those that the manager may still look for.
     fn record(&mut self, result: LrmResult, status: &Status) {
-        let looked_for = |result: &LrmResult| {
-            status
-                .services
-                .get(result.service)
-                .is_some_and(|entry| entry.uid == result.uid)
+        let looked_for = |service, uid| {
+            let entry = status.services.get(service);
+            entry.is_some_and(|entry| entry.uid == uid)
         };
-        match self
-            .results
-            .binary_search_by_key(&result.uid, |other| other.uid)
-        {
-            Ok(at) => {
-                if let Some(slot) = self.results.get_mut(at) {
-                    *slot = result;
-                }
-            }
-            Err(at) => self.results.insert(at, result),
-        }
+        self.results.record(result);
         self.results.retain(looked_for);
     }
 }
