@@ -39,6 +39,8 @@ pub struct Compat {
     pub fence_and_move: bool,
     /// A disabled service of a fenced node is moved to another one.
     pub disabled_is_recovered: bool,
+    /// A node that comes to be known by being fenced is no reason to look at the rules again.
+    pub rules_miss_late_nodes: bool,
     /// A recovery that can't be carried out ends the round, and so every later one.
     pub failed_recovery_blocks: bool,
     /// An LRM in maintenance that can't read the manager's status ends.
@@ -54,6 +56,7 @@ impl Compat {
         fence_while_taking: false,
         fence_and_move: false,
         disabled_is_recovered: false,
+        rules_miss_late_nodes: false,
         failed_recovery_blocks: false,
         unreadable_status_ends_lrm: false,
         unreadable_config_ends_lrm: false,
@@ -65,6 +68,7 @@ impl Compat {
         fence_while_taking: true,
         fence_and_move: true,
         disabled_is_recovered: true,
+        rules_miss_late_nodes: true,
         failed_recovery_blocks: true,
         unreadable_status_ends_lrm: true,
         unreadable_config_ends_lrm: true,

@@ -258,6 +258,8 @@ pub struct Manager {
 #[derive(Clone, Debug)]
 struct Compiled {
     digest: u64,
+    /// The nodes that were known then.
+    nodes: Vec<NodeId>,
     /// Whether they stand for groups that were migrated since.
     is_migrated: bool,
     source: Rules,

@@ -133,6 +133,7 @@ impl<M: Mutation> Round<'_, M> {
     pub(super) fn compile_rules(&mut self, nodes_changed: bool) {
         let known = self.manager.rules.as_ref();
         let same_digest = known.is_some_and(|rules| rules.digest == self.view.digest);
+        let nodes_changed = nodes_changed || self.rules_miss_nodes();
         if same_digest && !nodes_changed {
             self.follow_names();
             return;
@@ -149,6 +150,14 @@ impl<M: Mutation> Round<'_, M> {
             return;
         }
         self.compile(source);
+    }
+
+    /// Whether the rules in force were compiled for other nodes than are known now.
+    fn rules_miss_nodes(&self) -> bool {
+        let nodes = self.manager.status.nodes.iter().map(|(node, _)| node);
+        let known = self.manager.rules.as_ref();
+        !self.config.policy().compat.rules_miss_late_nodes
+            && known.is_some_and(|rules| !nodes.eq(rules.nodes.iter().copied()))
     }
 
     pub(super) fn compile(&mut self, source: Rules) {
@@ -176,6 +185,7 @@ impl<M: Mutation> Round<'_, M> {
             is_migrated: self.out.changes.migrated_groups.is_some(),
             source,
             names: names.counts(),
+            nodes: self.manager.status.nodes.iter().map(|it| it.0).collect(),
             affinity: resolve(&by_name, names),
             by_name,
         });
