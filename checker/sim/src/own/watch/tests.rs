@@ -340,7 +340,7 @@ fn a_disabled_service_that_is_recovered_is_seen() {
     let moved = service_put(&cluster, service, |it| it.location = node_id(2));
     writes(&mut cluster, moved.clone());
     is_silent(&cluster);
-    cluster.now = cluster.now + Span(1);
+    cluster.now += Span(1);
     writes(&mut cluster, moved);
     fires(&cluster, Property::DisabledNotRecovered);
 }
@@ -382,7 +382,7 @@ fn a_service_that_nobody_manages_is_seen() {
     let key = DataKey::Entry(service_id(0));
     cluster.write_by_hand(vec![data(key, Data::Entry(None))]);
     cluster.watch_lost();
-    cluster.now = cluster.now + Span(60_000);
+    cluster.now += Span(60_000);
     give(&mut cluster, &[LockId::Manager]);
     is_silent(&cluster);
     cluster.watch_lost();
