@@ -41,6 +41,8 @@ pub struct Compat {
     pub disabled_is_recovered: bool,
     /// A node that comes to be known by being fenced is no reason to look at the rules again.
     pub rules_miss_late_nodes: bool,
+    /// A service on which no LRM has reported yet is moved off its fenced node like any other.
+    pub unowned_is_recovered: bool,
     /// A recovery that can't be carried out ends the round, and so every later one.
     pub failed_recovery_blocks: bool,
     /// An LRM in maintenance that can't read the manager's status ends.
@@ -57,6 +59,7 @@ impl Compat {
         fence_and_move: false,
         disabled_is_recovered: false,
         rules_miss_late_nodes: false,
+        unowned_is_recovered: false,
         failed_recovery_blocks: false,
         unreadable_status_ends_lrm: false,
         unreadable_config_ends_lrm: false,
@@ -69,6 +72,7 @@ impl Compat {
         fence_and_move: true,
         disabled_is_recovered: true,
         rules_miss_late_nodes: true,
+        unowned_is_recovered: true,
         failed_recovery_blocks: true,
         unreadable_status_ends_lrm: true,
         unreadable_config_ends_lrm: true,

@@ -28,7 +28,7 @@ impl Lrm {
     pub(super) fn is_fenced(&self) -> bool {
         self.view.as_ref().is_some_and(|view| {
             let mut orders = view.services.iter();
-            orders.any(|(_, order)| order.wanted == Wanted::Fenced)
+            view.around.fenced || orders.any(|(_, order)| order.wanted == Wanted::Fenced)
         })
     }
 
@@ -89,6 +89,9 @@ impl Lrm {
             return Duty::Leave;
         }
         let failed = self.results.of(order.uid) == Some(ExitCode::ERROR);
+        if self.is_fenced() && order.wanted != Wanted::Ignored {
+            return Duty::Stop;
+        }
         match order.wanted {
             Wanted::Started if failed => Duty::Stop,
             Wanted::Started => Duty::Run,

@@ -38,6 +38,8 @@ pub(super) struct Around {
     pub(super) maintenance: bool,
     /// Whether the stack is disarmed, or is to be.
     pub(super) disarm: bool,
+    /// Whether this node waits to be fenced.
+    pub(super) fenced: bool,
 }
 
 impl View {
@@ -83,6 +85,7 @@ impl View {
                 arriving,
                 maintenance: status.is_some_and(|status| status.wants_maintenance(here)),
                 disarm: status.is_some_and(|status| status.disarm.is_some()),
+                fenced: status.is_some_and(|status| status.wants_fenced(here)),
             },
         }
     }

@@ -63,6 +63,7 @@ impl<M: Mutation> Round<'_, M> {
             .disarm
             .as_ref()
             .map(|it| it.mode.clone());
+        let drops_request = self.config.policy().compat.change_drops_request;
         let Some(entry) = self.entry_mut(service) else {
             return;
         };
@@ -88,7 +89,9 @@ impl<M: Mutation> Round<'_, M> {
         entry.timeout = None;
         entry.failed_nodes.clear();
         entry.running = false;
-        entry.queued = None;
+        if drops_request {
+            entry.queued = None;
+        }
         if freezes {
             entry.state = ServiceState::Freeze;
             let uid = self.next_uid();

@@ -184,7 +184,19 @@ pub enum RecoveryEvent {
     /// Nowhere to go.
     NoNode(Option<NodeId>),
     /// Its node's lock lists it as left running there, which may go on.
-    LeftRunning(Option<NodeId>),
+    LeftRunning {
+        /// Which node.
+        from: Option<NodeId>,
+        /// Whether that is there again, and goes on with it.
+        back: bool,
+    },
+    /// No LRM has reported on it since it came to be managed, so it may run on its node.
+    Unowned {
+        /// Which node.
+        from: Option<NodeId>,
+        /// Whether that is there again, and finds out.
+        back: bool,
+    },
     /// A lock that its dead node left was removed.
     LockRemoved(String),
     /// Its configuration isn't where the status says (`protocol.md` 8.6).
@@ -369,7 +381,9 @@ impl ServiceEvent {
             },
             Self::Recovery(event) => match event {
                 RecoveryEvent::To { .. } => Level::Info,
-                RecoveryEvent::LockRemoved(_) | RecoveryEvent::LeftRunning(_) => Level::Warning,
+                RecoveryEvent::LockRemoved(_)
+                | RecoveryEvent::LeftRunning { .. }
+                | RecoveryEvent::Unowned { .. } => Level::Warning,
                 RecoveryEvent::NoNode(_)
                 | RecoveryEvent::NotThere { .. }
                 | RecoveryEvent::NoConfig => Level::Error,

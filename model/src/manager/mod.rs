@@ -435,7 +435,11 @@ impl<M: Mutation> Round<'_, M> {
         let entry = manager.status.services.get(service)?;
         let (uid, node) = (entry.uid, entry.node?);
         let lrms = self.view.lrms;
-        manager.answers.find(uid, node, &manager.modes, lrms)
+        let code = manager.answers.find(uid, node, &manager.modes, lrms)?;
+        if let Some(entry) = manager.status.services.get_mut(service) {
+            entry.unowned = false;
+        }
+        Some(code)
     }
 
     fn add_services(&mut self) {
@@ -455,7 +459,10 @@ impl<M: Mutation> Round<'_, M> {
             let node = resource.node;
             self.say_of(service, ServiceEvent::Added(node));
             let uid = self.next_uid();
-            let entry = Entry::new(state, node, uid);
+            let entry = Entry {
+                unowned: true,
+                ..Entry::new(state, node, uid)
+            };
             self.manager.status.services.insert(service, entry);
         }
     }

@@ -176,6 +176,9 @@ impl<M: Mutation> Round<'_, M> {
         self.answer(text, CommandEvent::Got);
         if disarm.mode == DisarmMode::Ignore {
             self.follow_moves();
+            for (_, entry) in self.manager.status.services.iter_mut() {
+                entry.unowned = true;
+            }
         }
     }
 

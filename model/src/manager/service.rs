@@ -483,9 +483,12 @@ impl<M: Mutation> Round<'_, M> {
             self.forgive(service);
             return Ok(());
         }
-        if self.view.unguarded.binary_search(&service).is_ok() {
-            let event = ServiceEvent::Recovery(RecoveryEvent::LeftRunning(from));
-            self.say_of(service, event);
+        if let Some(event) = self.may_still_run(service, from) {
+            self.say_of(service, ServiceEvent::Recovery(event));
+            if self.state_of_node(from) == Some(NodeState::Online) {
+                let wanted = self.wanted_state(service);
+                self.change(service, wanted, to_node(from));
+            }
             return Ok(());
         }
         let Some(to) = self.select(service, Preference::BestScore) else {
@@ -502,6 +505,21 @@ impl<M: Mutation> Round<'_, M> {
         let wanted = self.wanted_state(service);
         self.change(service, wanted, to_node(Some(to)));
         Ok(())
+    }
+
+    /// Why a service whose node's lock is held may still run there, if it may: it stays until its
+    /// node is back, or a person confirms that that is dead.
+    fn may_still_run(&self, service: ServiceId, from: Option<NodeId>) -> Option<RecoveryEvent> {
+        let unowned = self.entry(service).is_some_and(|entry| entry.unowned)
+            && !self.config.policy().compat.unowned_is_recovered;
+        let back = self.state_of_node(from) == Some(NodeState::Online);
+        if self.view.unguarded.binary_search(&service).is_ok() {
+            Some(RecoveryEvent::LeftRunning { from, back })
+        } else if unowned {
+            Some(RecoveryEvent::Unowned { from, back })
+        } else {
+            None
+        }
     }
 
     /// Moves a service's configuration away from its fenced node, and frees it of what that left.

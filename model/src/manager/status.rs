@@ -104,6 +104,10 @@ pub struct Entry {
     pub running: bool,
     /// What a person asked for and was not looked at yet.
     pub queued: Option<Queued>,
+    /// Whether no LRM has reported on it yet since it came to be managed: nobody knows whether it
+    /// runs, so nothing proves it dead.
+    #[serde(default)]
+    pub unowned: bool,
 }
 
 impl Entry {
@@ -120,6 +124,7 @@ impl Entry {
             maintenance_node: None,
             running: false,
             queued: None,
+            unowned: false,
         }
     }
 

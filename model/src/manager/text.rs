@@ -307,12 +307,22 @@ impl Text<'_> {
                     "recovering service '{sid}' from fenced node '{from}' failed, no recovery node found"
                 )
             }
-            RecoveryEvent::LeftRunning(from) => {
+            RecoveryEvent::LeftRunning { from, back } => {
                 let from = self.name_or_none(*from);
                 write!(
                     f,
-                    "not recovering service '{sid}' from node '{from}': it was left running there \
-                     without a watchdog and may still run (confirm that the node is dead)"
+                    "service '{sid}' was left running on node '{from}' without a watchdog and may \
+                     still run there, {}",
+                    whose_turn(*back)
+                )
+            }
+            RecoveryEvent::Unowned { from, back } => {
+                let from = self.name_or_none(*from);
+                write!(
+                    f,
+                    "no LRM has reported on service '{sid}' of node '{from}' since it came to be \
+                     managed, so it may run there, {}",
+                    whose_turn(*back)
                 )
             }
             RecoveryEvent::LockRemoved(lock) => write!(
@@ -485,5 +495,13 @@ impl Text<'_> {
                 self.name(node)
             ),
         }
+    }
+}
+
+/// Who ends the wait for a service that may still run.
+const fn whose_turn(back: bool) -> &'static str {
+    match back {
+        true => "leaving it to that node",
+        false => "not recovering it before the node is back or a person confirms that it is dead",
     }
 }

@@ -264,7 +264,7 @@ impl Master {
     /// Whether it may be master: its own node is there, and is not to be fenced.
     fn is_fit(&self) -> bool {
         let me = self.lock.me().node;
-        self.members.is_online(me) && !self.mirror.status().has_service_in_fence(me)
+        self.members.is_online(me) && !self.mirror.status().wants_fenced(me)
     }
 
     /// Whether another one's lock has become free that this one was refused.

@@ -142,7 +142,11 @@ impl<'a> Shadow<'a> {
             | ServiceEvent::Recovery(RecoveryEvent::To { to: node, .. }) => {
                 self.check_choice(service, *node);
             }
-            ServiceEvent::Recovery(RecoveryEvent::NoNode(_) | RecoveryEvent::LeftRunning(_)) => {
+            ServiceEvent::Recovery(
+                RecoveryEvent::NoNode(_)
+                | RecoveryEvent::LeftRunning { .. }
+                | RecoveryEvent::Unowned { .. },
+            ) => {
                 if !self.is_arming {
                     self.met.refused += 1;
                     assert_eq!(self.candidates(service), BTreeSet::new(), "no node is left");
