@@ -100,14 +100,59 @@ fn an_error_of_the_simulation_is_said_on_both_outputs() {
     assert_eq!(last["exit_code"], 1);
 }
 
+/// No log is expected of it, but every property has to hold.
 #[test]
-fn only_the_profile_pve_can_be_simulated() {
-    let (_directory, path) = case();
+fn a_case_runs_under_every_profile() {
+    let (directory, path) = case();
     for profile in ["fast", "default", "conservative"] {
-        let arguments = ["sim", "run", "--profile", profile, &path];
-        refuses(&arguments, 2, &[profile, "so far", "expected pve"]);
-        assert_eq!(run(&arguments).out, "");
+        let ended = run(&["sim", "run", "--profile", profile, &path]);
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{profile}");
+        for part in [
+            "info      0     hardware: starting simulation\n",
+            "info     20      cmdlist: execute power node1 on\n",
+            "info     20    node1/lrm: starting service vm:101\n",
+            "info     22    node1/lrm: service status vm:101 started\n",
+        ] {
+            assert!(ended.out.contains(part), "no {part:?} in {}", ended.out);
+        }
+        let last = "info    620     hardware: exit simulation - done\n";
+        assert!(ended.out.ends_with(last), "{}", ended.out);
+        let again = succeeds(&["sim", "run", "--profile", profile, &path]);
+        assert_eq!(again, ended.out, "{profile}");
+        let short = succeeds(&["sim", "run", "--profile", profile, "--until", "15", &path]);
+        assert!(short.ends_with("info     20     hardware: exit simulation - done\n"));
+        let json = succeeds(&["sim", "run", "--profile", profile, "--json", &path]);
+        let last = parsed(json.lines().last().unwrap());
+        assert_eq!(last["ended"], "regular");
+        assert_eq!(json.lines().count(), ended.out.lines().count() + 1);
+        let root = directory.path().to_str().unwrap();
+        let tested = succeeds(&["sim", "test", "--profile", profile, root]);
+        assert_eq!(tested, "passed 1 out of 1 tests\n");
     }
+    assert_eq!(listing(&path), ["cmdlist", "service_config"]);
+}
+
+#[test]
+fn an_error_of_the_simulation_ends_every_profile() {
+    let (_directory, path) = case();
+    let commands = r#"[["power node1 on"], ["explode node1"]]"#;
+    fs::write(Path::new(&path).join("cmdlist"), commands).unwrap();
+    let error = "sim_hardware_cmd: unknown command 'explode node1'";
+    let ended = run(&["sim", "run", "--profile", "fast", &path]);
+    assert_eq!(ended.code, 1);
+    assert_eq!(ended.err, format!("error: {path}: {error}\n"));
+    let ended = run(&["sim", "test", "--profile", "fast", &path]);
+    assert_eq!(
+        (ended.code, ended.out.as_str()),
+        (0, "passed 1 out of 1 tests\n")
+    );
+    let told = format!("warning: {path}: ended early: {error}\n");
+    assert_eq!(ended.err, told);
+    refuses(
+        &["sim", "test", "--update", "--profile", "fast", &path],
+        2,
+        &["--update", "cannot be used with"],
+    );
 }
 
 #[test]

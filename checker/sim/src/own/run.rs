@@ -141,11 +141,18 @@ fn execute(cluster: &mut Cluster, line: &str, script: &mut Script) -> Result<(),
     Ok(())
 }
 
-/// Lets every process that isn't paused take in what reached it, until there is nothing.
 fn settle(cluster: &mut Cluster, watch: &mut Watch<'_>) -> Result<(), Halt> {
     let services = cluster.names.counts().1 as u64;
     let each = cluster.hosts.len() as u64 + services;
-    let mut left = MOMENT_BASE + MOMENT_EACH * each;
+    settle_within(cluster, MOMENT_BASE + MOMENT_EACH * each, watch)
+}
+
+/// Lets every process that isn't paused take in what reached it, until there is nothing.
+pub(super) fn settle_within(
+    cluster: &mut Cluster,
+    mut left: u64,
+    watch: &mut Watch<'_>,
+) -> Result<(), Halt> {
     loop {
         let mut moved = cluster.wake();
         left = left.saturating_sub(u64::from(moved));

@@ -93,8 +93,13 @@ impl Cluster {
         self.watch.failed_starts.retain(|(of, _), _| *of != host);
     }
 
-    /// What is frozen, in error or ignored is left alone, as far as the LRM can have read that it is.
+    /// What is frozen, in error or ignored is left alone where it belongs, as far as the LRM can have
+    /// read that it is.
     fn judge_touched(&mut self, host: usize, service: ServiceId, forced: bool) {
+        let record = self.store.service(service);
+        if record.is_none_or(|record| record.location != self.hosts[host].id) {
+            return;
+        }
         let lrm = self.hosts[host].lrm.as_ref();
         let read = lrm.and_then(|lrm| lrm.machine.view_revision());
         let known = |key: Key| Some(self.store.revision_of(key)) <= read;

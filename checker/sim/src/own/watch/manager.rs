@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lockstep_model::id::{Holder, LockId, NodeId, ServiceId};
 use lockstep_model::manager::command::{Command, Parsed};
-use lockstep_model::manager::event::{Event, ServiceEvent};
+use lockstep_model::manager::event::{Event, ServiceEvent, StackEvent};
 use lockstep_model::manager::status::{Entry, Queued, Requested};
 use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{Data, DataKey, Key, Put, Record, Service, Wanted};
@@ -23,8 +23,19 @@ impl Cluster {
         match event {
             Event::Command(text, _) => {
                 *self.watch.answered.entry(text.clone()).or_default() += 1;
+                // What is accepted now is not answered by what was said before.
+                let service = match Command::parse(text, &self.names).parsed {
+                    Some(Parsed::Move { service, .. } | Parsed::Stop { service, .. }) => service,
+                    Some(Parsed::Maintenance { .. } | Parsed::Disarm(_) | Parsed::Arm) | None => {
+                        None
+                    }
+                };
+                if let Some(service) = service {
+                    self.watch.requests_answered.remove(&service);
+                }
             }
-            Event::Service(service, ServiceEvent::Request(_)) => {
+            Event::Service(service, ServiceEvent::Request(_))
+            | Event::Stack(StackEvent::Suspending(service) | StackEvent::Freezing(service, _)) => {
                 self.watch.requests_answered.insert(*service);
             }
             // Begun, whatever becomes of it later in the same round.
