@@ -15,6 +15,7 @@ pub mod case;
 mod cluster;
 mod command;
 mod crm_round;
+pub mod end;
 pub mod file;
 mod guests;
 mod locks;
@@ -29,6 +30,7 @@ pub mod watch;
 use std::ops::ControlFlow;
 
 use case::Case;
+use end::End;
 use lockstep_model::config::Profile;
 use log::Line;
 use watch::Report;
@@ -74,6 +76,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// The properties that didn't hold on the way.
     pub reports: Vec<Report>,
+    /// Where it left its cluster, if there ever was one.
+    pub end: Option<End>,
 }
 
 /// A simulation's log and end.
@@ -91,7 +95,7 @@ pub struct Run {
 #[must_use]
 pub fn run(case: &Case) -> Run {
     let mut log = String::new();
-    let Outcome { ended, reports } = run_watched(case, &Options::default(), &mut |lines| {
+    let Outcome { ended, reports, .. } = run_watched(case, &Options::default(), &mut |lines| {
         for line in lines {
             log.push_str(&format!("{line}\n"));
         }

@@ -12,6 +12,7 @@ use lockstep_model::name::Names;
 use crate::case::{Case, DisarmState, EntryCase, Flag, NodeCase, NodeStateCase, QueuedCase};
 use crate::cluster::{Cluster, Environment, Fatal, Node};
 use crate::crm_round::Turn;
+use crate::end::End;
 use crate::guests::{self, Guests};
 use crate::locks::Locks;
 use crate::log::{Daemon, Line, Log, Source};
@@ -86,6 +87,7 @@ pub(crate) fn run(case: &Case, options: &Options, watch: &mut Watch<'_>) -> Outc
             return Outcome {
                 ended,
                 reports: Vec::new(),
+                end: None,
             };
         }
     };
@@ -105,9 +107,14 @@ pub(crate) fn run(case: &Case, options: &Options, watch: &mut Watch<'_>) -> Outc
         Ok(()) => ended,
         Err(_) => Ended::Stopped,
     };
+    let services = cluster.status.services.iter();
+    let nodes = cluster.nodes.iter().filter(|node| node.power);
+    let running = nodes.map(|node| (node.id, node.running.clone()));
+    let end = End::new(&cluster.names, &cluster.status, services, running);
     Outcome {
         ended,
         reports: cluster.watch.reports,
+        end: Some(end),
     }
 }
 

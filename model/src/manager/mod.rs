@@ -23,6 +23,7 @@ mod service;
 pub mod status;
 pub mod text;
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -246,6 +247,9 @@ pub struct Manager {
     answers: Answers,
     rules: Option<Compiled>,
     usage: usage::Table,
+    /// Services whose last move failed: another one is tried in the next regular round, or a node
+    /// in maintenance and a guest that can't be moved would keep everybody busy for ever.
+    unmoved: BTreeSet<ServiceId>,
     /// Buffers of a round.
     scratch: Scratch,
     online: Vec<NodeId>,
@@ -285,6 +289,7 @@ impl Manager {
             answers: Answers::default(),
             rules: None,
             usage: usage::Table::new(),
+            unmoved: BTreeSet::new(),
             scratch: Scratch::new(),
             online: Vec::new(),
             groups_countdown: groups::FIRST_ROUND,
@@ -357,6 +362,9 @@ struct Round<'a, M> {
 
 impl<M: Mutation> Round<'_, M> {
     fn run(&mut self) -> Result<(), Halt> {
+        if self.view.periodic {
+            self.manager.unmoved.clear();
+        }
         self.announce_scheduler();
         let nodes_changed = self.nodes_changed();
         self.read_modes();

@@ -324,7 +324,9 @@ impl<M: Mutation> Round<'_, M> {
     fn settle(&mut self, service: ServiceId, preference: Preference, answered: bool) {
         let node = self.node_of(service);
         match self.select(service, preference) {
-            Some(target) if Some(target) != node => self.move_to(service, target),
+            Some(target) if Some(target) != node && !self.manager.unmoved.contains(&service) => {
+                self.move_to(service, target);
+            }
             chosen => {
                 if preference == Preference::TryNext && chosen.is_none() {
                     self.say_tried_all(service);
@@ -429,6 +431,9 @@ impl<M: Mutation> Round<'_, M> {
             }
             Some(code) => {
                 self.place(service, PlaceEvent::MoveFailed(code));
+                if !self.view.periodic {
+                    self.manager.unmoved.insert(service);
+                }
                 self.change(service, wanted, to_node(node));
                 return;
             }

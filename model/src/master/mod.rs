@@ -55,6 +55,8 @@ pub struct Master {
     manage_wanted: bool,
     /// When the next round is due that nothing else asks for.
     round_at: Option<Instant>,
+    /// Whether the present round is such a one.
+    periodic: bool,
     /// What the answer about the manager lock is waited for with.
     asked: Option<LockRequest>,
     /// Whether the manager lock may have changed unseen: it is read before it is written again.
@@ -91,6 +93,7 @@ impl Master {
             round_wanted: false,
             manage_wanted: false,
             round_at: None,
+            periodic: false,
             asked: None,
             lock_doubtful: false,
             commit: None,
@@ -402,10 +405,10 @@ impl Master {
         out: &mut Outbox,
     ) {
         let quorate = self.is_fit();
-        let periodic = self.begin_round(config, now, files);
+        self.begin_round(config, now, files);
         let (locks, unguarded) = (self.lock_views(config, now), self.unguarded());
         let view = View {
-            periodic,
+            periodic: self.periodic,
             unguarded: &unguarded,
             ..self.mirror.view(files, &self.members, &locks)
         };
@@ -417,19 +420,13 @@ impl Master {
         self.crm.step(config, now, input, &mut out.crm);
     }
 
-    /// Notes that a round begins. Whether it is one of those that nothing but time asks for.
-    fn begin_round<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        now: Instant,
-        files: &Files<'_>,
-    ) -> bool {
+    /// Notes that a round begins, and whether it is one of those that nothing but time asks for.
+    fn begin_round<M: Mutation>(&mut self, config: &Config<M>, now: Instant, files: &Files<'_>) {
         self.members.update(config, now, files.nodes);
-        let periodic = self.round_at.is_none_or(|at| at <= now);
-        if periodic {
+        self.periodic = self.round_at.is_none_or(|at| at <= now);
+        if self.periodic {
             self.round_at = Some(now + config.policy().round);
         }
-        periodic
     }
 
     /// Lets the manager decide on what was just read.
@@ -443,7 +440,7 @@ impl Master {
         self.crm.go_on_from(self.mirror.status());
         let (locks, unguarded) = (self.lock_views(config, now), self.unguarded());
         let view = View {
-            periodic: self.round_at == Some(now + config.policy().round),
+            periodic: self.periodic,
             unguarded: &unguarded,
             ..self.mirror.view(files, &self.members, &locks)
         };

@@ -46,7 +46,7 @@ pub(crate) fn run(asked: &Run, screen: &mut Screen) -> Result<End, Failure> {
     let stopwatch = Stopwatch::start(asked.limit.time());
     let (mut written, mut time) = (Ok(()), Ok(()));
     let mut last = Last::default();
-    let Outcome { ended, reports } = run_watched(&case, &options, &mut |lines| {
+    let Outcome { ended, reports, .. } = run_watched(&case, &options, &mut |lines| {
         written = show(lines, asked.json, screen);
         last.keep(lines);
         time = stopwatch.check();

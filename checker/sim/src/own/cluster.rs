@@ -5,14 +5,16 @@ use std::fmt;
 use lockstep_model::config::Config;
 use lockstep_model::event::Level;
 use lockstep_model::id::{Holder, Incarnation, LockId, NodeId, Revision};
+use lockstep_model::manager::status::Status;
 use lockstep_model::name::Names;
 use lockstep_model::record::{DataKey, Key, Outcome, Put, Write};
 use lockstep_model::time::Instant;
 
-use super::host::Host;
+use super::host::{Host, State};
 use super::store::{Store, Writer};
 use super::watch::Watch;
 use crate::case::Datacenter;
+use crate::end::End;
 use crate::guests::Guests;
 use crate::log::{Daemon, Log, Source};
 
@@ -44,6 +46,20 @@ pub(crate) struct Cluster {
 impl Cluster {
     pub(super) fn seconds(&self) -> u64 {
         self.now.0 / 1000
+    }
+
+    /// Where the cluster is now.
+    pub(super) fn end(&self) -> End {
+        let none = Status::default();
+        let services = self.names.services();
+        let entries = services.filter_map(|id| Some((id, self.store.entry(id)?)));
+        let running = self.hosts.iter().filter(|host| host.power).map(|host| {
+            let running = host.instances.iter();
+            let running = running.filter(|(_, instance)| instance.state == State::Running);
+            (host.id, running.map(|(id, _)| *id).collect())
+        });
+        let status = self.store.status().unwrap_or(&none);
+        End::new(&self.names, status, entries, running)
     }
 
     pub(super) fn host_index(&self, id: NodeId) -> Option<usize> {

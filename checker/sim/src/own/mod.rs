@@ -49,15 +49,16 @@ pub(crate) fn run(
         return Outcome {
             ended: Ended::Stopped,
             reports: Vec::new(),
+            end: None,
         };
     }
-    let (ended, seconds, reports) = match build::build(case, profile) {
-        Err(error) => (Err(Halt::Fatal(error)), 0, Vec::new()),
+    let (ended, seconds, reports, end) = match build::build(case, profile) {
+        Err(error) => (Err(Halt::Fatal(error)), 0, Vec::new(), None),
         Ok(mut cluster) => {
             let ended = run::run(&mut cluster, case, options, watch);
             log = std::mem::take(&mut cluster.log);
             let reports = std::mem::take(&mut cluster.watch.reports);
-            (ended, cluster.seconds(), reports)
+            (ended, cluster.seconds(), reports, Some(cluster.end()))
         }
     };
     let ended = match ended {
@@ -76,5 +77,9 @@ pub(crate) fn run(
         Ok(()) => ended,
         Err(_) => Ended::Stopped,
     };
-    Outcome { ended, reports }
+    Outcome {
+        ended,
+        reports,
+        end,
+    }
 }

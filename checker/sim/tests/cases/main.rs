@@ -5,6 +5,7 @@
 )]
 
 mod bad;
+mod histories;
 
 use std::env;
 use std::fs;
