@@ -109,7 +109,8 @@ fn our_scenarios_give_their_logs_to_the_byte() {
 ///
 /// * A service that was ignored while the stack was disarmed is recovered, once it is armed, from a
 ///   node that can't be reached and on which it still runs.
-/// * A master whose own node isn't online as it sees it keeps its lock and decides nothing.
+/// * A master that finds a service in recovery from a node whose lock it doesn't hold decides where
+///   it goes all the same, and then can write nothing of its round.
 const OPEN: [(&str, Property); 3] = [
     ("case-0012", Property::SingleInstance),
     ("case-0042", Property::NoLostService),
