@@ -89,7 +89,8 @@ impl Lrm {
             return Duty::Leave;
         }
         let failed = self.results.of(order.uid) == Some(ExitCode::ERROR);
-        if self.is_fenced() && order.wanted != Wanted::Ignored {
+        let node_fenced = self.view.as_ref().is_some_and(|view| view.around.fenced);
+        if node_fenced && order.wanted != Wanted::Ignored {
             return Duty::Stop;
         }
         match order.wanted {

@@ -190,6 +190,8 @@ pub enum RecoveryEvent {
         /// Whether that is there again, and goes on with it.
         back: bool,
     },
+    /// Its node is back, with its lock: there it goes on.
+    Back(NodeId),
     /// No LRM has reported on it since it came to be managed, so it may run on its node.
     Unowned {
         /// Which node.
@@ -380,7 +382,7 @@ impl ServiceEvent {
                 PlaceEvent::WrongNode | PlaceEvent::MoveFailed(_) => Level::Error,
             },
             Self::Recovery(event) => match event {
-                RecoveryEvent::To { .. } => Level::Info,
+                RecoveryEvent::To { .. } | RecoveryEvent::Back(_) => Level::Info,
                 RecoveryEvent::LockRemoved(_)
                 | RecoveryEvent::LeftRunning { .. }
                 | RecoveryEvent::Unowned { .. } => Level::Warning,

@@ -118,6 +118,12 @@ impl<M: Mutation> Round<'_, M> {
         true
     }
 
+    /// Whether what leaves a node can be written under its lock.
+    pub(super) fn holds_lock(&self, node: NodeId) -> bool {
+        self.config.policy().compat.fence_while_taking
+            || self.view.locks.get(node) == Some(&LockView::Mine)
+    }
+
     fn obtain_lock(&mut self, node: NodeId) -> bool {
         let taken = self.out.changes.locks.contains(&node);
         match self.view.locks.get(node) {

@@ -176,7 +176,23 @@ impl<M: Mutation> Round<'_, M> {
         self.answer(text, CommandEvent::Got);
         if disarm.mode == DisarmMode::Ignore {
             self.follow_moves();
-            for (_, entry) in self.manager.status.services.iter_mut() {
+            self.disown();
+        }
+    }
+
+    /// Whatever ran while nobody looked has to be found out anew: what LRMs said before counts for
+    /// nothing.
+    fn disown(&mut self) {
+        if self.config.policy().compat.unowned_is_recovered {
+            return;
+        }
+        for service in self.view.names.services() {
+            if self.entry(service).is_none() {
+                continue;
+            }
+            let uid = self.next_uid();
+            if let Some(entry) = self.entry_mut(service) {
+                entry.uid = uid;
                 entry.unowned = true;
             }
         }

@@ -483,6 +483,18 @@ impl<M: Mutation> Round<'_, M> {
             self.forgive(service);
             return Ok(());
         }
+        if let Some(node) = from.filter(|node| !self.holds_lock(*node)) {
+            // Whoever fenced it has lost its lock since: that is to be held again.
+            if self.is_online(node) {
+                let event = ServiceEvent::Recovery(RecoveryEvent::Back(node));
+                self.say_of(service, event);
+                let wanted = self.wanted_state(service);
+                self.change(service, wanted, to_node(from));
+            } else {
+                self.out.changes.contend.push(node);
+            }
+            return Ok(());
+        }
         if let Some(event) = self.may_still_run(service, from) {
             self.say_of(service, ServiceEvent::Recovery(event));
             if self.state_of_node(from) == Some(NodeState::Online) {

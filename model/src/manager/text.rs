@@ -307,6 +307,11 @@ impl Text<'_> {
                     "recovering service '{sid}' from fenced node '{from}' failed, no recovery node found"
                 )
             }
+            RecoveryEvent::Back(node) => write!(
+                f,
+                "leaving service '{sid}' to node '{}', which is back with its lock",
+                self.name(*node)
+            ),
             RecoveryEvent::LeftRunning { from, back } => {
                 let from = self.name_or_none(*from);
                 write!(

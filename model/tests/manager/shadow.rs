@@ -142,11 +142,7 @@ impl<'a> Shadow<'a> {
             | ServiceEvent::Recovery(RecoveryEvent::To { to: node, .. }) => {
                 self.check_choice(service, *node);
             }
-            ServiceEvent::Recovery(
-                RecoveryEvent::NoNode(_)
-                | RecoveryEvent::LeftRunning { .. }
-                | RecoveryEvent::Unowned { .. },
-            ) => {
+            ServiceEvent::Recovery(RecoveryEvent::NoNode(_)) => {
                 if !self.is_arming {
                     self.met.refused += 1;
                     assert_eq!(self.candidates(service), BTreeSet::new(), "no node is left");
@@ -154,6 +150,9 @@ impl<'a> Shadow<'a> {
             }
             ServiceEvent::Recovery(
                 RecoveryEvent::LockRemoved(_)
+                | RecoveryEvent::LeftRunning { .. }
+                | RecoveryEvent::Unowned { .. }
+                | RecoveryEvent::Back(_)
                 | RecoveryEvent::NotThere { .. }
                 | RecoveryEvent::NoConfig,
             )
