@@ -9,15 +9,16 @@ use crate::record::{GrantState, Wanted};
 use crate::time::Instant;
 
 impl Lrm {
-    /// What it tells the manager. Before anything was read ([`Lrm::view_revision`]) that is the
-    /// cautious thing, which needs not be published.
+    /// What it tells the manager. Before it has read anything it has nothing to tell: what a
+    /// predecessor said stands.
     #[must_use]
-    pub fn published<M: Mutation>(&self, config: &Config<M>, now: Instant) -> LrmStatus {
-        LrmStatus {
+    pub fn published<M: Mutation>(&self, config: &Config<M>, now: Instant) -> Option<LrmStatus> {
+        self.view.as_ref()?;
+        Some(LrmStatus {
             state: Some(self.state),
             mode: Some(self.mode(config, now)),
             results: self.results.all().to_vec(),
-        }
+        })
     }
 
     fn mode<M: Mutation>(&self, config: &Config<M>, now: Instant) -> LrmMode {

@@ -106,7 +106,13 @@ impl Lrm {
 
     fn ordered_move(&self, service: ServiceId, uid: Uid, target: NodeId, kind: MoveKind) -> Duty {
         if target == self.lock.me().node {
+            let failed = self
+                .services
+                .get(&service)
+                .is_some_and(|local| local.failures > 0);
             return match kind {
+                // What failed to go on here is tried again when the manager says so.
+                MoveKind::Live if failed => Duty::Stop,
                 MoveKind::Live => Duty::Run,
                 MoveKind::Stopped | MoveKind::BeforeStart => Duty::Find,
             };
@@ -184,7 +190,14 @@ impl Lrm {
             .collect();
         for end in ends {
             if end.code == ExitCode::ERROR {
-                effects.say(Event::NotMoved(end.service));
+                let moves = self.order(end.service).and_then(Service::target).is_some();
+                let service = end.service;
+                if moves {
+                    effects.say(Event::NotMoved(service));
+                } else if let Some(local) = self.services.get_mut(&service) {
+                    let retries = core::mem::take(&mut local.failures).saturating_sub(1);
+                    effects.say(Event::GivesUpStart { service, retries });
+                }
             }
             self.results.record(end);
         }
@@ -211,6 +224,12 @@ impl Lrm {
         match (order.wanted, local.status) {
             (Wanted::Started, Status::Running) if guarded => {
                 order.restarts_max.map(|_| ExitCode::SUCCESS)
+            }
+            // It failed to go on here too often already.
+            (Wanted::Started, Status::Stopped)
+                if order.restarts_max.is_some_and(|max| local.failures > max) =>
+            {
+                Some(ExitCode::ERROR)
             }
             (Wanted::Stopped, Status::Stopped) => order.restarts_max.map(|_| ExitCode::SUCCESS),
             (Wanted::Moved { target, kind }, status) if target != here => match (kind, status) {
@@ -270,13 +289,21 @@ impl Lrm {
         let Some(order) = self.order(service) else {
             return;
         };
-        let (uid, Wanted::Started, Some(max)) = (order.uid, order.wanted, order.restarts_max)
-        else {
+        let (uid, Some(max)) = (order.uid, order.restarts_max) else {
             return;
         };
+        let arrived = order.target().is_some();
+        if order.wanted != Wanted::Started && !arrived {
+            return;
+        }
         let Some(local) = self.services.get_mut(&service) else {
             return;
         };
+        if arrived {
+            // It counts when the manager wants it started here.
+            local.failures = local.failures.saturating_add(1);
+            return;
+        }
         if local.failures < max {
             local.failures += 1;
             let number = local.failures;

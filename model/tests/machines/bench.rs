@@ -275,7 +275,7 @@ impl Bench {
         let Some(lrm) = &self.lrm else {
             return;
         };
-        let published = lrm.published(&self.config, self.now);
+        let published = lrm.published(&self.config, self.now).unwrap_or_default();
         let snapshot = self.snapshot();
         if published.mode == Some(LrmMode::Disarm) {
             assert_eq!(lrm.armed_until(), None, "disarmed, but armed");

@@ -52,6 +52,7 @@ impl Life {
     pub(crate) fn published(&self) -> LrmStatus {
         let lrm = self.0.lrm.as_ref().expect("the LRM lives");
         lrm.published(&self.0.config, self.0.now)
+            .unwrap_or_default()
     }
 
     pub(crate) fn mode(&self) -> Option<LrmMode> {

@@ -151,7 +151,9 @@ impl Cluster {
         let Some(lrm) = &self.hosts[host].lrm else {
             return;
         };
-        let status = lrm.machine.published(&self.config, self.now);
+        let Some(status) = lrm.machine.published(&self.config, self.now) else {
+            return;
+        };
         let beats = lrm.machine.lock().hold().is_some();
         self.step_presence(host, presence::Input::Publish { status, beats });
     }

@@ -55,18 +55,16 @@ impl Cluster {
         self.report(Property::StartAfterGrantRead, text);
     }
 
-    /// A failed start is repeated as often as its order allows. One that was begun before its order
-    /// was read, when a service had just arrived, isn't this order's.
+    /// A failed start is repeated as often as its order allows. One right after a service has
+    /// arrived counts for the order that follows.
     fn judge_attempt(&mut self, host: usize, service: ServiceId) {
         let Some(record) = self.store.service(service).cloned() else {
             return;
         };
-        let uid = record.uid;
-        if self.is_known(&self.hosts[host], service) {
-            self.watch.starting.insert((host, service), uid);
-        }
+        let uid = record.target().is_none().then_some(record.uid);
+        self.watch.starting.insert((host, service), uid);
         let failed = self.watch.failed_starts.get(&(host, service));
-        let failed = failed.filter(|(uid, _)| *uid == record.uid);
+        let failed = failed.filter(|(of, _)| of.is_none() || *of == uid);
         let allowed = record.restarts_max.unwrap_or(u32::MAX);
         if failed.is_none_or(|(_, count)| *count <= allowed) {
             return;
@@ -82,7 +80,7 @@ impl Cluster {
         let counts = &mut self.watch.failed_starts;
         let before = counts.remove(&(host, service));
         if let Some(uid) = uid.filter(|_| !runs) {
-            let same = before.filter(|(other, _)| *other == uid);
+            let same = before.filter(|(other, _)| other.is_none() || *other == uid);
             let count = same.map_or(0, |(_, count)| count) + 1;
             counts.insert((host, service), (uid, count));
         }

@@ -49,10 +49,10 @@ pub(crate) struct Watch {
     requests_answered: BTreeSet<ServiceId>,
     /// Since when a configured service is not managed though there is a master.
     unmanaged: BTreeMap<ServiceId, Instant>,
-    /// Under which order a start was begun, by host and service.
-    starting: BTreeMap<(usize, ServiceId), Uid>,
+    /// Under which order a start was begun, by host and service; none: that by which it came here.
+    starting: BTreeMap<(usize, ServiceId), Option<Uid>>,
     /// How often a start failed in a row, by host and service, for one order.
-    failed_starts: BTreeMap<(usize, ServiceId), (Uid, u32)>,
+    failed_starts: BTreeMap<(usize, ServiceId), (Option<Uid>, u32)>,
     /// The rules in force, as of a revision of their record.
     rules: Option<(Revision, Compiled)>,
 }
