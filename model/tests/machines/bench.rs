@@ -140,7 +140,10 @@ impl Bench {
             }
             Command::Arrive(service, kind, location) => {
                 let target = NodeId(0);
-                let order = self.next_order(location, Wanted::Moved { target, kind });
+                let order = Service {
+                    restarts_max: Some(1),
+                    ..self.next_order(location, Wanted::Moved { target, kind })
+                };
                 // Only under the lock does it leave.
                 if self.location(service) != Some(target) || location == target {
                     self.order(service, order);

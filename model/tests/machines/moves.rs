@@ -255,6 +255,25 @@ fn what_arrives_runs_here_once_it_belongs_here() {
 }
 
 #[test]
+fn what_fails_to_go_on_here_has_used_up_a_start() {
+    let mut life = life(&["order 0 stopped", "arrive 1 live 1", "start lrm", "tick 10"]);
+    life.0.fail_starts = true;
+    life.go(&["arrive 1 live 0", "tick 20"]);
+    let starts = |life: &crate::life::Life| {
+        let jobs = life.jobs(1);
+        jobs.iter().filter(|job| **job == Job::Start).count()
+    };
+    assert_eq!(
+        starts(&life),
+        1,
+        "what comes next is for the manager to say"
+    );
+    life.go(&["order 1 started restarts 1", "tick 40"]);
+    assert_eq!(starts(&life), 2);
+    assert_eq!(life.result(1), FAILED);
+}
+
+#[test]
 fn what_arrives_stopped_is_left_so() {
     let mut life = life(&["arrive 0 cold 0", "start lrm", "tick 10"]);
     assert_eq!(life.jobs(0), [Job::Query]);
