@@ -72,8 +72,9 @@ pub(crate) struct Run {
 /// Compare the logs of cases with what is expected of them.
 ///
 /// Each DIR with a file cmdlist is a case, and so is each such directory below any other DIR. Its
-/// log is compared with the file log.expect in it, byte for byte. Under a profile of ours no log is
-/// expected: a case passes if every property holds to its end.
+/// log is compared with the file log.expect in it, byte for byte. Under a profile of ours a
+/// case passes if every property holds to its end; its log is compared only if there is a file
+/// log.PROFILE.expect.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -93,8 +94,8 @@ pub(crate) struct Test {
     /// property has to hold
     #[arg(long, value_enum, default_value_t = ProfileName::Pve, value_name = "PROFILE")]
     pub(crate) profile: ProfileName,
-    /// Write each log that isn't as expected into log.expect
-    #[arg(long, conflicts_with = "profile")]
+    /// Write each log that isn't as expected into log.expect, or log.PROFILE.expect
+    #[arg(long)]
     pub(crate) update: bool,
     /// How many cases are run at a time, 1 to 64; what is shown doesn't depend on it [default: the
     /// cores, at most 2]

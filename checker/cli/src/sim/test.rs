@@ -23,7 +23,8 @@ use crate::screen::Screen;
 /// The file that makes a directory a case.
 const COMMANDS: &str = "cmdlist";
 
-/// The file that a log is compared with, the only one that is ever written.
+/// The file that a log of profile `pve` is compared with. It, and those of the other profiles
+/// (`log.PROFILE.expect`), are the only ones that are ever written.
 const EXPECTATION: &str = "log.expect";
 
 /// How deep cases are looked for below a directory.
@@ -119,7 +120,7 @@ fn judge_all(
                     let outcome = match asked.profile.into() {
                         Profile::Pve => judge(case, asked.update, time),
                         profile @ (Profile::Fast | Profile::Default | Profile::Conservative) => {
-                            enforce(case, profile, time)
+                            enforce(case, profile, asked.update, time)
                         }
                     };
                     // Nobody listens any more once the output can't be written.
@@ -170,6 +171,10 @@ fn judge(directory: &Path, update: bool, time: Duration) -> Outcome {
         warnings = said;
         compare(&directory.join(EXPECTATION), &log, update)
     });
+    outcome_of(compared, warnings)
+}
+
+fn outcome_of(compared: Result<(End, String), (End, String)>, warnings: Vec<String>) -> Outcome {
     let (end, text, complaint) = match compared {
         Ok((end, text)) => (end, text, None),
         Err((end, complaint)) => (end, String::new(), Some(complaint)),
@@ -182,9 +187,9 @@ fn judge(directory: &Path, update: bool, time: Duration) -> Outcome {
     }
 }
 
-/// Runs a case under a profile of ours: what is judged is whether every property holds. An error of
-/// the simulation ends a case early, and is told.
-fn enforce(directory: &Path, profile: Profile, time: Duration) -> Outcome {
+/// Runs a case under a profile of ours: what is judged is whether every property holds, and the log
+/// if one is expected. An error of the simulation ends a case early, and is told.
+fn enforce(directory: &Path, profile: Profile, update: bool, time: Duration) -> Outcome {
     let shown = directory.display();
     let judged = catch_unwind(|| {
         let case = Case::read(directory).map_err(|error| (End::Usage, error.to_string()))?;
@@ -194,19 +199,22 @@ fn enforce(directory: &Path, profile: Profile, time: Duration) -> Outcome {
             until_seconds: None,
         };
         let stopwatch = Stopwatch::start(time);
-        let mut problem = String::new();
-        let run = run_watched(&case, &options, &mut |_| match stopwatch.check() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(message) => {
-                problem = message;
-                ControlFlow::Break(())
+        let (mut problem, mut log) = (String::new(), String::new());
+        let run = run_watched(&case, &options, &mut |lines| {
+            log.extend(lines.iter().map(|line| format!("{line}\n")));
+            match stopwatch.check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(message) => {
+                    problem = message;
+                    ControlFlow::Break(())
+                }
             }
         });
         match run.ended {
-            Ended::Regular => Ok(warnings),
+            Ended::Regular => Ok((warnings, log)),
             Ended::Error(error) => {
                 warnings.push(printable(&format!("{shown}: ended early: {error}")));
-                Ok(warnings)
+                Ok((warnings, log))
             }
             Ended::Violated => {
                 let report = run.reports.last().map(told).unwrap_or_default();
@@ -217,16 +225,16 @@ fn enforce(directory: &Path, profile: Profile, time: Duration) -> Outcome {
     });
     let judged = judged
         .unwrap_or_else(|_| Err((End::Internal, format!("{shown}: an error in the simulator"))));
-    let (end, warnings, complaint) = match judged {
-        Ok(warnings) => (End::AsExpected, warnings, None),
-        Err((end, complaint)) => (end, Vec::new(), Some(complaint)),
-    };
-    Outcome {
-        end,
-        text: String::new(),
-        warnings,
-        complaint,
-    }
+    let mut warnings = Vec::new();
+    let compared = judged.and_then(|(said, log)| {
+        warnings = said;
+        let expectation = directory.join(format!("log.{}.expect", profile.name()));
+        match update || fs::symlink_metadata(&expectation).is_ok() {
+            true => compare(&expectation, &log, update),
+            false => Ok((End::AsExpected, String::new())),
+        }
+    });
+    outcome_of(compared, warnings)
 }
 
 /// The whole log of a case, if it is neither too long nor too slow.
