@@ -175,6 +175,7 @@ impl Master {
             }
         }
         self.run(config, now, None, out);
+        self.let_go_if_deposed(config, now, out);
         self.proceed(config, now, out);
     }
 
@@ -334,7 +335,11 @@ impl Master {
                     let event = event::Event::LockTaken { lock, epoch };
                     out.events.push(Event::Lock(event));
                 }
-                self.answer_lock(config, now, true, out);
+                // The answer to a take may come when nobody waits for it any more.
+                match self.asked {
+                    Some(_) => self.answer_lock(config, now, true, out),
+                    None => self.want_round(),
+                }
             }
             Change::Released => {
                 let event = event::Event::LockReleased { lock, running: 0 };
@@ -511,6 +516,25 @@ impl Master {
                 (true, true) | (false, false) => continue,
             };
             contender.step(config, now, input, &mut effects);
+        }
+        pass_on(effects, out);
+    }
+
+    /// Whoever isn't master has no use for other nodes' locks, and keeps them from those who have.
+    fn let_go_if_deposed<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
+        if self.crm.state() == CrmState::Master {
+            return;
+        }
+        let mut effects = Effects::new();
+        for contender in &mut self.contenders {
+            if contender.is_wanted() {
+                contender.step(config, now, contender::Input::LetGo, &mut effects);
+            }
         }
         pass_on(effects, out);
     }

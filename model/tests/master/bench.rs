@@ -14,6 +14,7 @@ use lockstep_model::manager::status::{
 };
 use lockstep_model::master::{Effect, Files, Input, Master, Outbox};
 use lockstep_model::name::Names;
+use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{
     Beat, Data, DataKey, Entry, Grant, GrantState, Key, Outcome, Published, Record, Service,
     Snapshot, Unguarded, Wanted, Write,
@@ -195,6 +196,20 @@ impl Bench {
             unreachable!("of another kind than its key");
         };
         entry.as_ref()
+    }
+
+    /// Whether the status as written says that something waits for a node's lock.
+    pub(crate) fn awaits_lock(&self, node: usize) -> bool {
+        let id = self.nodes[node].id;
+        let status = self.record(Key::Data(DataKey::Status));
+        let fenced = matches!(status.and_then(Record::as_data), Some(Data::Status(status))
+            if status.wants_fenced(id));
+        let waits = |record: &Record| {
+            matches!(record.as_data(), Some(Data::Entry(Some(entry)))
+                if entry.node == Some(id)
+                    && matches!(entry.state, ServiceState::Fence | ServiceState::Recovery))
+        };
+        fenced || self.entries.values().any(|(_, record)| waits(record))
     }
 
     pub(crate) fn grant(&self, lock: LockId) -> Option<&Grant> {

@@ -186,3 +186,31 @@ fn a_torn_commit_loses_no_command() {
         assert!(bench.die_after.is_none(), "it died after {parts} parts");
     }
 }
+
+#[test]
+fn a_deposed_master_gives_other_nodes_locks_back() {
+    let mut bench = Bench::new(3);
+    let one = bench.add("vm:1", 2);
+    bench.until("it runs", seconds(5), |bench| runs_on(bench, one, 2));
+    let first = bench.masters()[0];
+    bench.leave_unguarded(2, &[one]);
+    bench.nodes[2].lrm = false;
+    bench.kill(2);
+    bench.until("its lock is held", seconds(30), |bench| {
+        bench
+            .grant_of(2)
+            .is_some_and(|grant| grant.state.is_held() && usize::from(grant.holder.node.0) == first)
+    });
+    bench.run(seconds(30));
+    let kept = bench.grant_of(2).is_some_and(|grant| grant.state.is_held());
+    assert!(kept, "what was left running keeps the lock");
+    bench.nodes[first].lrm = false;
+    bench.until("it isn't master any more", seconds(30), |bench| {
+        !bench.masters().contains(&first)
+    });
+    bench.until("it has given the lock back", seconds(5), |bench| {
+        let lock = LockId::Agent(bench.nodes[2].id());
+        let master = bench.nodes[first].master.as_ref();
+        master.is_some_and(|master| !master.holds(lock))
+    });
+}

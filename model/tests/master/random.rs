@@ -144,6 +144,15 @@ proptest! {
         for master in bench.masters() {
             prop_assert_eq!(Some(bench.nodes[master].id()), holder);
         }
+        for node in 0..NODES {
+            let lock = LockId::Agent(bench.nodes[node].id());
+            let kept = bench.nodes.iter().any(|other| {
+                let master = other.master.as_ref();
+                master.is_some_and(|master| master.holds(lock))
+            });
+            let awaited = bench.awaits_lock(node);
+            prop_assert!(!kept || awaited, "the lock of node {} is kept for nothing", node + 1);
+        }
         let written = bench.commits;
         bench.run(Span(60_000));
         prop_assert_eq!(bench.commits, written, "it goes on for ever");
