@@ -88,6 +88,44 @@ pub enum Data {
     Groups(Groups),
 }
 
+impl Data {
+    /// The manager's status, if that is what it is.
+    #[must_use]
+    pub const fn as_status(&self) -> Option<&Status> {
+        if let Self::Status(status) = self {
+            return Some(status);
+        }
+        None
+    }
+
+    /// A service's entry, if that is what it is, and the service is managed.
+    #[must_use]
+    pub const fn as_entry(&self) -> Option<&status::Entry> {
+        if let Self::Entry(Some(entry)) = self {
+            return Some(entry);
+        }
+        None
+    }
+
+    /// A service's configuration, if that is what it is, and there is one.
+    #[must_use]
+    pub const fn as_resource(&self) -> Option<&Resource> {
+        if let Self::Resource(Some(resource)) = self {
+            return Some(resource);
+        }
+        None
+    }
+
+    /// People's commands, if that is what it is.
+    #[must_use]
+    pub fn as_commands(&self) -> Option<&[Command]> {
+        if let Self::Commands(commands) = self {
+            return Some(commands);
+        }
+        None
+    }
+}
+
 /// What an LRM publishes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Published {

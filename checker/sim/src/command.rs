@@ -2,9 +2,9 @@
 
 use lockstep_model::event::Level;
 use lockstep_model::id::{NodeId, ServiceId};
-use lockstep_model::lrm::rounds::Reason;
 use lockstep_model::manager::status::{DisarmMode, Requested};
 
+use crate::asked::{self, Fault, Line, OfNode, OfService};
 use crate::case::{self, QUEUE_MAX, SERVICES_MAX};
 use crate::cluster::{Cluster, Fatal};
 use crate::guests::{self, Guest, Guests, Kind};
@@ -13,133 +13,73 @@ impl Cluster {
     /// Carries out a command, which is logged first.
     pub(crate) fn command(&mut self, line: &str) -> Result<(), Fatal> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [kind, object, rest @ ..] = words.as_slice() else {
-            return Err(Fatal::new(format!(
-                "sim_hardware_cmd: command '{line}' without an object\n"
-            )));
-        };
-        if *kind == "service" {
-            if !is_service_id(object) {
-                return Err(Fatal::new(
-                    "value does not look like a valid ha resource id\n",
-                ));
+        match Line::of(&words, line)? {
+            Line::Service { sid, rest } => {
+                self.say_executing(line);
+                self.service_command(sid, OfService::of(sid, rest)?)
             }
-            self.say_executing(line);
-            return self.service_command(object, rest);
+            Line::Node { name, kind, rest } => {
+                let node = self.named(name).ok_or_else(|| asked::no_such_node(name))?;
+                self.say_executing(line);
+                self.node_command(node, OfNode::of(name, kind, rest, line)?)
+            }
         }
-        let Some(node) = self.named(object) else {
-            return Err(Fatal::new(format!(
-                "sim_hardware_cmd: no such node '{object}'\n"
-            )));
-        };
-        self.say_executing(line);
-        let unknown = || Fatal::new(format!("sim_hardware_cmd: unknown command '{line}'\n"));
-        match (*kind, rest) {
-            ("power", ["on"]) => self.power_on(node),
-            ("power", ["off"]) => self.power_off(node),
-            ("power", [action, ..]) => {
-                let text = format!("sim_hardware_cmd: unknown action '{action}'\n");
-                return Err(Fatal::new(text));
-            }
-            ("network", ["on"]) => self.nodes[node].network = true,
-            ("network", ["off"]) => self.nodes[node].network = false,
-            ("reboot", []) => self.end_node(node, Reason::Reboot)?,
-            ("shutdown", []) => self.end_node(node, Reason::Shutdown)?,
-            ("restart-lrm", []) => self.restart_lrm(node)?,
-            ("cfs", [fault, what]) => self.set_fault(node, fault, what).ok_or_else(unknown)?,
-            ("crm", [action, arguments @ ..]) => {
-                self.crm_command(node, object, action, arguments, line)?;
-            }
-            ("pve-manager-version", ["set", version]) => {
-                self.nodes[node].version = (*version).to_owned();
-            }
-            _ => return Err(unknown()),
-        }
-        Ok(())
     }
 
     fn say_executing(&mut self, line: &str) {
         self.note("cmdlist", Level::Info, &format!("execute {line}"));
     }
 
-    fn set_fault(&mut self, node: usize, fault: &str, what: &str) -> Option<()> {
-        let fails = match what {
-            "fail" => true,
-            "work" => false,
-            _ => return None,
-        };
-        match fault {
-            "rw" => self.nodes[node].store_fails = fails,
-            "update" => self.nodes[node].update_fails = fails,
-            _ => return None,
-        }
-        Some(())
-    }
-
-    fn crm_command(
-        &mut self,
-        node: usize,
-        name: &str,
-        action: &str,
-        arguments: &[&str],
-        line: &str,
-    ) -> Result<(), Fatal> {
-        match (action, arguments) {
-            ("start", []) if self.nodes[node].crm.is_none() => self.create_crm(node),
-            ("start", []) => {}
-            ("stop", []) => self.stop_crm(node),
-            ("enable-node-maintenance" | "disable-node-maintenance", []) => {
-                self.enqueue(format!("{action} {name}"))?;
-            }
-            ("disarm-ha", [mode @ ("freeze" | "ignore")]) => {
-                self.enqueue(format!("disarm-ha {mode}"))?;
-            }
-            ("disarm-ha", [mode, ..]) => {
-                let text = format!("sim_hardware_cmd: unknown resource mode '{mode}'\n");
-                return Err(Fatal::new(text));
-            }
-            ("arm-ha", []) => self.enqueue(String::from("arm-ha"))?,
-            _ => {
-                let text = format!("sim_hardware_cmd: unknown command '{line}'\n");
-                return Err(Fatal::new(text));
-            }
+    fn node_command(&mut self, node: usize, asked: OfNode<'_>) -> Result<(), Fatal> {
+        let value = &mut self.nodes[node];
+        match asked {
+            OfNode::Power(true) => self.power_on(node),
+            OfNode::Power(false) => self.power_off(node),
+            OfNode::Network(on) => value.network = on,
+            OfNode::End(reason) => self.end_node(node, reason)?,
+            OfNode::RestartLrm => self.restart_lrm(node)?,
+            OfNode::Fault { fault, fails } => match fault {
+                Fault::Store => value.store_fails = fails,
+                Fault::Update => value.update_fails = fails,
+            },
+            OfNode::StartCrm if value.crm.is_some() => {}
+            OfNode::StartCrm => self.create_crm(node),
+            OfNode::StopCrm => self.stop_crm(node),
+            OfNode::Queue(line) => self.enqueue(line)?,
+            OfNode::Version(version) => version.clone_into(&mut value.version),
         }
         Ok(())
     }
 
-    fn service_command(&mut self, sid: &str, rest: &[&str]) -> Result<(), Fatal> {
+    fn service_command(&mut self, sid: &str, asked: OfService<'_>) -> Result<(), Fatal> {
         let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
-        match rest {
-            ["started"] => self.want(sid, Requested::Started),
-            ["stopped"] => self.want(sid, Requested::Stopped),
-            ["disabled"] => self.want(sid, Requested::Disabled),
-            ["ignored"] => self.want(sid, Requested::Ignored),
-            [task @ ("migrate" | "relocate"), node] => self.enqueue(format!("{task} {sid} {node}")),
-            ["stop", timeout] => self.enqueue(format!("stop {sid} {timeout}")),
-            ["add", node, more @ ..] => self.add_service(sid, node, more),
-            ["delete"] => self.delete_service(sid),
-            ["lock", name @ ..] if name.len() <= 1 => {
-                let name = name.first().copied().unwrap_or("backup").to_owned();
-                self.guest(sid).ok_or_else(no_such)?.lock = Some(name);
-                Ok(())
+        match asked {
+            OfService::Want(requested) => {
+                self.guest(sid).ok_or_else(no_such)?.requested = requested;
             }
-            ["unlock", name @ ..] if name.len() <= 1 => {
+            OfService::Queue(line) => self.enqueue(line)?,
+            OfService::Add { node, more } => self.add_service(sid, node, more)?,
+            OfService::Delete => self.delete_service(sid)?,
+            OfService::Lock(name) => {
+                self.guest(sid).ok_or_else(no_such)?.lock = Some(name.to_owned());
+            }
+            OfService::Unlock(name) => {
                 let guest = self.guest(sid).ok_or_else(no_such)?;
-                if name.is_empty() || guest.lock.as_deref() == name.first().copied() {
+                if name.is_none() || guest.lock.as_deref() == name {
                     guest.lock = None;
                 }
-                Ok(())
             }
-            ["set-static-stats", pairs @ ..] => self.set_static_stats(sid, pairs),
-            ["set-dynamic-stats", pairs @ ..] => self.set_dynamic_stats(sid, pairs),
-            ["manual-migrate", node] => self.move_by_hand(sid, node),
-            [action, ..] => Err(Fatal::new(format!(
-                "sim_hardware_cmd: unknown service action '{action}' - not implemented\n"
-            ))),
-            [] => Err(Fatal::new(format!(
-                "sim_hardware_cmd: service '{sid}' without an action\n"
-            ))),
+            OfService::StaticStats(pairs) => {
+                let id = self.configured(sid).ok_or_else(no_such)?;
+                self.guests.set_static_stats(id, pairs)?;
+            }
+            OfService::DynamicStats(pairs) => {
+                let id = self.configured(sid).ok_or_else(no_such)?;
+                self.guests.set_dynamic_stats(id, pairs)?;
+            }
+            OfService::Move(node) => self.move_by_hand(sid, node)?,
         }
+        Ok(())
     }
 
     fn configured(&self, sid: &str) -> Option<ServiceId> {
@@ -150,8 +90,7 @@ impl Cluster {
     /// Queues a line for the CRM.
     fn enqueue(&mut self, line: String) -> Result<(), Fatal> {
         if self.queue.len() >= QUEUE_MAX {
-            let text = format!("more than {QUEUE_MAX} commands wait for the CRM\n");
-            return Err(Fatal::new(text));
+            return Err(asked::queue_full(QUEUE_MAX));
         }
         self.queue.push(line);
         Ok(())
@@ -162,12 +101,6 @@ impl Cluster {
         self.guests.configured.get_mut(&id)
     }
 
-    fn want(&mut self, sid: &str, requested: Requested) -> Result<(), Fatal> {
-        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
-        self.guest(sid).ok_or_else(no_such)?.requested = requested;
-        Ok(())
-    }
-
     fn add_service(&mut self, sid: &str, node: &str, more: &[&str]) -> Result<(), Fatal> {
         if self.guest(sid).is_some() {
             return Err(Fatal::new(format!("resource ID '{sid}' already defined\n")));
@@ -176,9 +109,7 @@ impl Cluster {
         if self.guests.configured.len() >= SERVICES_MAX {
             return Err(unknown(&format!("more than {SERVICES_MAX} services")));
         }
-        let requested = state_of_added(more.first().copied().unwrap_or("started"));
-        let requested = requested.map_err(|what| unknown(&what))?;
-        let runs = !matches!(more.get(1).copied().unwrap_or("0"), "0" | "");
+        let (requested, runs) = asked::added(more).map_err(|what| unknown(&what))?;
         let kind = Kind::of(sid).ok_or_else(|| unknown("expected vm:, ct: or fa: and digits"))?;
         let id = guests::intern(&mut self.names, sid)?;
         self.config.services = self.names.service_ranks();
@@ -215,18 +146,6 @@ impl Cluster {
         }
     }
 
-    fn set_static_stats(&mut self, sid: &str, words: &[&str]) -> Result<(), Fatal> {
-        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
-        let id = self.configured(sid).ok_or_else(no_such)?;
-        self.guests.set_static_stats(id, words)
-    }
-
-    fn set_dynamic_stats(&mut self, sid: &str, words: &[&str]) -> Result<(), Fatal> {
-        let no_such = || Fatal::new(format!("no such service '{sid}'\n"));
-        let id = self.configured(sid).ok_or_else(no_such)?;
-        self.guests.set_dynamic_stats(id, words)
-    }
-
     fn move_by_hand(&mut self, sid: &str, node: &str) -> Result<(), Fatal> {
         let disarmed = self
             .status
@@ -240,10 +159,7 @@ impl Cluster {
             )));
         };
         if guest.requested != Requested::Ignored && !disarmed {
-            return Err(Fatal::new(
-                "sim_hardware_cmd: manual-migrate requires service in 'ignored' state or \
-                 disarm-ha ignore mode\n",
-            ));
+            return Err(asked::not_by_hand());
         }
         guest.node = target;
         Ok(())
@@ -276,24 +192,6 @@ impl Guests {
         }
         Ok(())
     }
-}
-
-/// What a command says is wanted of a service that it adds.
-pub(crate) fn state_of_added(word: &str) -> Result<Requested, String> {
-    match word {
-        "started" | "enabled" => Ok(Requested::Started),
-        "stopped" => Ok(Requested::Stopped),
-        "disabled" => Ok(Requested::Disabled),
-        "ignored" => Ok(Requested::Ignored),
-        other => Err(format!("unknown state '{other}'")),
-    }
-}
-
-/// Lower-case letters, a colon, and more.
-pub(crate) fn is_service_id(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(kind, name)| {
-        !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_lowercase()) && !name.is_empty()
-    })
 }
 
 fn unknown_key(key: &str, expected: &str) -> Fatal {

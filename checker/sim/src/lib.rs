@@ -11,6 +11,7 @@
 //! Start reading at [`run`]; [`case`] has the input, `cluster` the state, `schedule` the loop.
 
 mod agent;
+mod asked;
 pub mod case;
 mod cluster;
 mod command;

@@ -64,18 +64,7 @@ impl View {
         let arriving = snapshot
             .services()
             .any(|(_, _, service)| service.location != here && service.target() == Some(here));
-        let status = match snapshot.data(DataKey::Status) {
-            Some(Data::Status(status)) => Some(status),
-            Some(
-                Data::Entry(_)
-                | Data::Lrm(_)
-                | Data::Resource(_)
-                | Data::Commands(_)
-                | Data::Rules(_)
-                | Data::Groups(_),
-            )
-            | None => None,
-        };
+        let status = snapshot.data(DataKey::Status).and_then(Data::as_status);
         Self {
             revision: snapshot.revision,
             services,

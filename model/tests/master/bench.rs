@@ -165,18 +165,8 @@ impl Bench {
         assert!(command.parsed.is_some(), "{text}");
         let key = Key::Data(DataKey::Commands);
         let present = self.record(key).and_then(Record::as_data);
-        let mut commands = match present {
-            Some(Data::Commands(commands)) => commands.clone(),
-            None => Vec::new(),
-            Some(
-                Data::Status(_)
-                | Data::Entry(_)
-                | Data::Lrm(_)
-                | Data::Resource(_)
-                | Data::Rules(_)
-                | Data::Groups(_),
-            ) => unreachable!("of another kind than its key"),
-        };
+        let present = present.and_then(Data::as_commands);
+        let mut commands = present.unwrap_or_default().to_vec();
         commands.push(command);
         self.put(vec![data(DataKey::Commands, Data::Commands(commands))]);
     }
@@ -191,11 +181,9 @@ impl Bench {
     }
 
     pub(crate) fn managed(&self, id: ServiceId) -> Option<&Managed> {
-        let data = self.record(Key::Data(DataKey::Entry(id)))?.as_data()?;
-        let Data::Entry(entry) = data else {
-            unreachable!("of another kind than its key");
-        };
-        entry.as_ref()
+        self.record(Key::Data(DataKey::Entry(id)))?
+            .as_data()?
+            .as_entry()
     }
 
     /// Whether the status as written says that something waits for a node's lock.

@@ -116,7 +116,7 @@ fn carry_out(bench: &mut Bench, services: &mut Vec<ServiceId>, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Every write rests on the locks and revisions that it has to, at most one holds the manager
     /// lock, and once all are well again there is a master that has nothing more to write.

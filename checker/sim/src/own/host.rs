@@ -92,6 +92,8 @@ pub(crate) struct LrmProcess {
     pub(crate) notified: bool,
     /// Whether it is to come back.
     pub(crate) restarting: bool,
+    /// Whether it was told to stop everything.
+    pub(crate) stops: bool,
 }
 
 /// A job that an agent does. It outlives its LRM.

@@ -42,6 +42,7 @@ impl Cluster {
             answers: VecDeque::new(),
             notified: true,
             restarting: false,
+            stops: false,
         });
     }
 
@@ -69,6 +70,7 @@ impl Cluster {
             return;
         };
         let leave = Leave::of(reason, policy, in_maintenance);
+        lrm.stops |= matches!(leave, Leave::Stop | Leave::StopAndFreeze);
         lrm.inbox.push_back(Input::Leave(leave));
         let text = format!("got {} request: {leave:?}", reason.name());
         self.lrm_says(host, Level::Info, &text);

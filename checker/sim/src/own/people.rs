@@ -5,16 +5,15 @@
 
 use lockstep_model::event::Level;
 use lockstep_model::id::{NodeId, ServiceId, Uid};
-use lockstep_model::lrm::rounds::Reason;
 use lockstep_model::manager::command::Command;
 use lockstep_model::manager::status::{DisarmMode, GuestLock, Requested, Resource};
 use lockstep_model::record::{Data, DataKey, Key, Put, Record, Service, Wanted};
 
 use super::cluster::Cluster;
 use super::host::{Instance, Owner, State};
+use crate::asked::{self, Fault, Line, OfNode, OfService};
 use crate::case::{QUEUE_MAX, SERVICES_MAX};
 use crate::cluster::Fatal;
-use crate::command::{is_service_id, state_of_added};
 use crate::guests::{self, Guest, Kind};
 
 fn data(key: DataKey, data: Data) -> Put {
@@ -39,155 +38,80 @@ impl Cluster {
     /// Carries out a command, which is logged first.
     pub(super) fn command(&mut self, line: &str) -> Result<(), Fatal> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [kind, object, rest @ ..] = words.as_slice() else {
-            return Err(Fatal::new(format!(
-                "sim_hardware_cmd: command '{line}' without an object\n"
-            )));
-        };
         let text = format!("execute {line}");
-        if *kind == "service" {
-            if !is_service_id(object) {
-                let text = "value does not look like a valid ha resource id\n";
-                return Err(Fatal::new(text));
+        match Line::of(&words, line)? {
+            Line::Service { sid, rest } => {
+                self.note("cmdlist", Level::Info, &text);
+                self.service_command(sid, OfService::of(sid, rest)?)
             }
-            self.note("cmdlist", Level::Info, &text);
-            return self.service_command(object, rest);
+            Line::Node { name, kind, rest } => {
+                let node = self.names.find_node(name);
+                let host = node.and_then(|node| self.host_index(node));
+                let host = host.ok_or_else(|| asked::no_such_node(name))?;
+                self.note("cmdlist", Level::Info, &text);
+                self.node_command(host, OfNode::of(name, kind, rest, line)?)
+            }
         }
-        let node = self.names.find_node(object);
-        let Some(host) = node.and_then(|node| self.host_index(node)) else {
-            let text = format!("sim_hardware_cmd: no such node '{object}'\n");
-            return Err(Fatal::new(text));
-        };
-        self.note("cmdlist", Level::Info, &text);
-        self.node_command(host, object, kind, rest, line)
     }
 
-    fn node_command(
-        &mut self,
-        host: usize,
-        name: &str,
-        kind: &str,
-        rest: &[&str],
-        line: &str,
-    ) -> Result<(), Fatal> {
-        let unknown = || Fatal::new(format!("sim_hardware_cmd: unknown command '{line}'\n"));
-        match (kind, rest) {
-            ("power", ["on"]) => self.power_on(host),
-            ("power", ["off"]) => {
+    fn node_command(&mut self, host: usize, asked: OfNode<'_>) -> Result<(), Fatal> {
+        let value = &mut self.hosts[host];
+        match asked {
+            OfNode::Power(true) => self.power_on(host),
+            OfNode::Power(false) => {
                 self.watch.faults = true;
                 self.power_off(host);
             }
-            ("power", [action, ..]) => {
-                let text = format!("sim_hardware_cmd: unknown action '{action}'\n");
-                return Err(Fatal::new(text));
+            OfNode::Network(on) => {
+                value.network = on;
+                self.watch.faults |= !on;
+                self.reconnect();
             }
-            ("network", ["on"]) => self.set_network(host, true),
-            ("network", ["off"]) => self.set_network(host, false),
-            ("reboot", []) => self.end_node(host, Reason::Reboot),
-            ("shutdown", []) => self.end_node(host, Reason::Shutdown),
-            ("restart-lrm", []) => self.restart_lrm(host),
-            ("cfs", [fault, what]) => self.set_fault(host, fault, what).ok_or_else(unknown)?,
-            ("crm", [action, arguments @ ..]) => {
-                self.crm_command(host, name, action, arguments, line)?;
+            OfNode::End(reason) => self.end_node(host, reason),
+            OfNode::RestartLrm => self.restart_lrm(host),
+            OfNode::Fault { fault, fails } => {
+                match fault {
+                    Fault::Store => value.store_fails = fails,
+                    Fault::Update => value.update_fails = fails,
+                }
+                self.watch.faults |= fails;
+                self.reconnect();
             }
-            ("pve-manager-version", ["set", version]) => {
-                self.hosts[host].version = (*version).to_owned();
-            }
-            _ => return Err(unknown()),
+            OfNode::StartCrm if value.crm.is_some() => {}
+            OfNode::StartCrm => self.start_crm(host),
+            OfNode::StopCrm => self.stop_crm(host),
+            OfNode::Queue(line) => self.enqueue(&line)?,
+            OfNode::Version(version) => version.clone_into(&mut value.version),
         }
         Ok(())
     }
 
-    fn set_network(&mut self, host: usize, on: bool) {
-        self.watch.faults |= !on;
-        self.hosts[host].network = on;
-        self.reconnect();
-    }
-
-    fn set_fault(&mut self, host: usize, fault: &str, what: &str) -> Option<()> {
-        let fails = match what {
-            "fail" => true,
-            "work" => false,
-            _ => return None,
-        };
-        match fault {
-            "rw" => self.hosts[host].store_fails = fails,
-            "update" => self.hosts[host].update_fails = fails,
-            _ => return None,
-        }
-        self.watch.faults |= fails;
-        self.reconnect();
-        Some(())
-    }
-
-    fn crm_command(
-        &mut self,
-        host: usize,
-        name: &str,
-        action: &str,
-        arguments: &[&str],
-        line: &str,
-    ) -> Result<(), Fatal> {
-        match (action, arguments) {
-            ("start", []) if self.hosts[host].crm.is_none() => self.start_crm(host),
-            ("start", []) => {}
-            ("stop", []) => self.stop_crm(host),
-            ("enable-node-maintenance" | "disable-node-maintenance", []) => {
-                self.enqueue(&format!("{action} {name}"))?;
+    fn service_command(&mut self, sid: &str, asked: OfService<'_>) -> Result<(), Fatal> {
+        match asked {
+            OfService::Want(requested) => {
+                self.configure(sid, |resource| resource.requested = requested)
             }
-            ("disarm-ha", [mode @ ("freeze" | "ignore")]) => {
-                self.enqueue(&format!("disarm-ha {mode}"))?;
-            }
-            ("disarm-ha", [mode, ..]) => {
-                let text = format!("sim_hardware_cmd: unknown resource mode '{mode}'\n");
-                return Err(Fatal::new(text));
-            }
-            ("arm-ha", []) => self.enqueue("arm-ha")?,
-            _ => {
-                let text = format!("sim_hardware_cmd: unknown command '{line}'\n");
-                return Err(Fatal::new(text));
-            }
-        }
-        Ok(())
-    }
-
-    fn service_command(&mut self, sid: &str, rest: &[&str]) -> Result<(), Fatal> {
-        match rest {
-            ["started"] => self.want(sid, Requested::Started),
-            ["stopped"] => self.want(sid, Requested::Stopped),
-            ["disabled"] => self.want(sid, Requested::Disabled),
-            ["ignored"] => self.want(sid, Requested::Ignored),
-            [task @ ("migrate" | "relocate"), node] => {
-                self.enqueue(&format!("{task} {sid} {node}"))
-            }
-            ["stop", timeout] => self.enqueue(&format!("stop {sid} {timeout}")),
-            ["add", node, more @ ..] => self.add_service(sid, node, more),
-            ["delete"] => self.delete_service(sid),
-            ["lock", name @ ..] if name.len() <= 1 => {
-                let name = name.first().copied().unwrap_or("backup").to_owned();
-                self.configure(sid, |resource| resource.guest_lock = Some(GuestLock(name)))
-            }
-            ["unlock", name @ ..] if name.len() <= 1 => self.configure(sid, |resource| {
+            OfService::Queue(line) => self.enqueue(&line),
+            OfService::Add { node, more } => self.add_service(sid, node, more),
+            OfService::Delete => self.delete_service(sid),
+            OfService::Lock(name) => self.configure(sid, |resource| {
+                resource.guest_lock = Some(GuestLock(name.to_owned()));
+            }),
+            OfService::Unlock(name) => self.configure(sid, |resource| {
                 let lock = resource.guest_lock.as_ref().map(|lock| lock.0.as_str());
-                if name.is_empty() || lock == name.first().copied() {
+                if name.is_none() || lock == name {
                     resource.guest_lock = None;
                 }
             }),
-            ["set-static-stats", pairs @ ..] => {
+            OfService::StaticStats(pairs) => {
                 let (id, _) = self.configured(sid)?;
                 self.guests.set_static_stats(id, pairs)
             }
-            ["set-dynamic-stats", pairs @ ..] => {
+            OfService::DynamicStats(pairs) => {
                 let (id, _) = self.configured(sid)?;
                 self.guests.set_dynamic_stats(id, pairs)
             }
-            ["manual-migrate", node] => self.move_by_hand(sid, node),
-            [action, ..] => Err(Fatal::new(format!(
-                "sim_hardware_cmd: unknown service action '{action}' - not implemented\n"
-            ))),
-            [] => Err(Fatal::new(format!(
-                "sim_hardware_cmd: service '{sid}' without an action\n"
-            ))),
+            OfService::Move(node) => self.move_by_hand(sid, node),
         }
     }
 
@@ -204,16 +128,11 @@ impl Cluster {
         Ok(())
     }
 
-    fn want(&mut self, sid: &str, requested: Requested) -> Result<(), Fatal> {
-        self.configure(sid, |resource| resource.requested = requested)
-    }
-
     /// Queues a line for the CRM.
     fn enqueue(&mut self, line: &str) -> Result<(), Fatal> {
         let mut commands = self.store.commands().to_vec();
         if commands.len() >= QUEUE_MAX {
-            let text = format!("more than {QUEUE_MAX} commands wait for the CRM\n");
-            return Err(Fatal::new(text));
+            return Err(asked::queue_full(QUEUE_MAX));
         }
         commands.push(Command::parse(line, &self.names));
         self.write_by_hand(vec![data(DataKey::Commands, Data::Commands(commands))]);
@@ -235,9 +154,7 @@ impl Cluster {
         if self.store.configured().count() >= SERVICES_MAX {
             return Err(unknown(&format!("more than {SERVICES_MAX} services")));
         }
-        let requested = state_of_added(more.first().copied().unwrap_or("started"));
-        let requested = requested.map_err(|what| unknown(&what))?;
-        let runs = !matches!(more.get(1).copied().unwrap_or("0"), "0" | "");
+        let (requested, runs) = asked::added(more).map_err(|what| unknown(&what))?;
         let kind = Kind::of(sid).ok_or_else(|| unknown("expected vm:, ct: or fa: and digits"))?;
         let id = guests::intern(&mut self.names, sid)?;
         self.config.services = self.names.service_ranks();
@@ -307,10 +224,7 @@ impl Cluster {
             return Err(Fatal::new(text));
         };
         if resource.requested != Requested::Ignored && !disarmed {
-            return Err(Fatal::new(
-                "sim_hardware_cmd: manual-migrate requires service in 'ignored' state or \
-                 disarm-ha ignore mode\n",
-            ));
+            return Err(asked::not_by_hand());
         }
         let Some(mut record) = self.store.service(id).cloned() else {
             return Ok(());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use lockstep_model::id::{Holder, LockId, NodeId, Revision, ServiceId};
+use lockstep_model::manager::command::Command;
 use lockstep_model::manager::status::{self, Resource, Status};
 use lockstep_model::record::{
     Data, DataKey, Entry, Grant, Key, Put, Record, Service, Snapshot, Write,
@@ -142,77 +143,28 @@ impl Store {
 
     /// A service's entry in the manager's status.
     pub(crate) fn entry(&self, service: ServiceId) -> Option<&status::Entry> {
-        match self.present.data(DataKey::Entry(service))? {
-            Data::Entry(entry) => entry.as_ref(),
-            Data::Status(_)
-            | Data::Lrm(_)
-            | Data::Resource(_)
-            | Data::Commands(_)
-            | Data::Rules(_)
-            | Data::Groups(_) => None,
-        }
+        self.present.data(DataKey::Entry(service))?.as_entry()
     }
 
     /// A service's configuration.
     pub(crate) fn resource(&self, service: ServiceId) -> Option<&Resource> {
-        match self.present.data(DataKey::Resource(service))? {
-            Data::Resource(resource) => resource.as_ref(),
-            Data::Status(_)
-            | Data::Entry(_)
-            | Data::Lrm(_)
-            | Data::Commands(_)
-            | Data::Rules(_)
-            | Data::Groups(_) => None,
-        }
+        self.present.data(DataKey::Resource(service))?.as_resource()
     }
 
     /// The manager's status but for its services.
     pub(crate) fn status(&self) -> Option<&Status> {
-        match self.present.data(DataKey::Status)? {
-            Data::Status(status) => Some(status),
-            Data::Entry(_)
-            | Data::Lrm(_)
-            | Data::Resource(_)
-            | Data::Commands(_)
-            | Data::Rules(_)
-            | Data::Groups(_) => None,
-        }
+        self.present.data(DataKey::Status)?.as_status()
     }
 
     /// What people asked for and nobody took in yet.
-    pub(crate) fn commands(&self) -> &[lockstep_model::manager::command::Command] {
-        match self.present.data(DataKey::Commands) {
-            Some(Data::Commands(commands)) => commands,
-            Some(
-                Data::Status(_)
-                | Data::Entry(_)
-                | Data::Lrm(_)
-                | Data::Resource(_)
-                | Data::Rules(_)
-                | Data::Groups(_),
-            )
-            | None => &[],
-        }
+    pub(crate) fn commands(&self) -> &[Command] {
+        let data = self.present.data(DataKey::Commands);
+        data.and_then(Data::as_commands).unwrap_or_default()
     }
 
     /// The services that are configured.
     pub(crate) fn configured(&self) -> impl Iterator<Item = (ServiceId, &Resource)> {
-        self.present
-            .all_data()
-            .filter_map(|(key, _, data)| match (key, data) {
-                (DataKey::Resource(service), Data::Resource(Some(resource))) => {
-                    Some((service, resource))
-                }
-                (
-                    DataKey::Status
-                    | DataKey::Entry(_)
-                    | DataKey::Lrm(_)
-                    | DataKey::Resource(_)
-                    | DataKey::Commands
-                    | DataKey::Rules
-                    | DataKey::Groups,
-                    _,
-                ) => None,
-            })
+        let services = self.present.services();
+        services.filter_map(|(id, _, _)| Some((id, self.resource(id)?)))
     }
 }

@@ -1,5 +1,6 @@
 //! Random histories under both schedules: the reference's rounds, and event-driven.
 
+use std::env;
 use std::fmt;
 use std::fs;
 use std::ops::ControlFlow;
@@ -9,6 +10,7 @@ use lockstep_sim::case::Case;
 use lockstep_sim::end::End;
 use lockstep_sim::{Ended, Options, Outcome, run_watched};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use tempfile::TempDir;
 
 const NODES: usize = 3;
@@ -226,6 +228,25 @@ fn settled() -> impl Strategy<Value = Vec<Vec<String>>> {
     })
 }
 
+/// The same histories in every run, unless `LOCKSTEP_HISTORIES=SEED:CASES` asks for others.
+fn config() -> ProptestConfig {
+    let asked = env::var("LOCKSTEP_HISTORIES").ok();
+    let asked = asked.as_deref().map(|asked| {
+        let (seed, cases) = asked.split_once(':').expect("SEED:CASES");
+        (
+            seed.parse().expect("a seed"),
+            cases.parse().expect("a number"),
+        )
+    });
+    let (seed, cases) = asked.unwrap_or((1, 96));
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..ProptestConfig::default()
+    }
+}
+
 fn end_of(directory: &TempDir, profile: Profile) -> (String, End) {
     let (log, outcome) = run(directory, profile);
     assert_eq!(
@@ -241,7 +262,7 @@ fn end_of(directory: &TempDir, profile: Profile) -> (String, End) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Where each event settles before the next, it makes no difference whether daemons look every
     /// ten seconds or are told.

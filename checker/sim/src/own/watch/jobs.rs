@@ -38,7 +38,7 @@ impl Cluster {
             return false;
         };
         let held = self.store.holds(&lrm.me, LockId::Agent(value.id));
-        !held || lrm.machine.state() == LrmState::LostAgentLock || value.ending.is_some()
+        !held || lrm.machine.state() == LrmState::LostAgentLock || lrm.stops
     }
 
     /// A start rests on a location that was read after the present grant.
