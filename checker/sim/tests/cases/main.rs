@@ -106,57 +106,65 @@ fn our_scenarios_give_their_logs_to_the_byte() {
     check_collection(&workspace().join("tests/scenarios"));
 }
 
-/// Cases in which a property doesn't hold under our own profiles, and which: what is open in the
-/// model. Nothing is.
-const OPEN: &[(&str, Property)] = &[];
-
-/// What becomes of a case under our default profile, if it isn't what is known of it.
-fn surprise(path: &Path) -> Option<String> {
+/// What is wrong with a case under a profile of ours: a property that doesn't hold, or another log
+/// than is expected, if one is.
+fn surprise(path: &Path, profile: Profile) -> Option<String> {
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     let options = Options {
-        profile: Profile::Default,
+        profile,
         until_seconds: None,
     };
     let case = match Case::read(path) {
         Ok(case) => case,
         Err(error) => return Some(format!("{name}: {error}")),
     };
-    let outcome = run_watched(&case, &options, &mut |_| ControlFlow::Continue(()));
-    let broken = outcome.reports.first().map(|report| report.property);
-    let open = OPEN.iter().find(|(case, _)| *case == name);
-    if broken == open.map(|(_, property)| *property) {
-        return None;
+    let mut log = String::new();
+    let outcome = run_watched(&case, &options, &mut |lines| {
+        log.extend(lines.iter().map(|line| format!("{line}\n")));
+        ControlFlow::Continue(())
+    });
+    if !outcome.reports.is_empty() {
+        return Some(format!("{name}, {profile}: {:?}", outcome.reports));
     }
-    Some(format!(
-        "{name}: {:?}, {:?}",
-        outcome.ended, outcome.reports
-    ))
+    let expected = fs::read_to_string(path.join(format!("log.{}.expect", profile.name())));
+    let differs = expected.is_ok_and(|expected| expected != log);
+    differs.then(|| format!("{name}, {profile}: another log than is expected"))
 }
 
+/// Every property holds in every case, under each of these profiles in turn.
 #[track_caller]
-fn holds_in(folder: &Path) {
+fn holds_in(folder: &Path, profiles: &[Profile]) {
     let cases = cases_in(folder);
-    let wrong: Vec<String> = cases.iter().filter_map(|case| surprise(case)).collect();
+    let profiles = profiles.iter().cycle();
+    let wrong: Vec<String> = cases
+        .iter()
+        .zip(profiles)
+        .filter_map(|(case, profile)| surprise(case, *profile))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+const OURS: [Profile; 3] = [Profile::Default, Profile::Fast, Profile::Conservative];
+
 #[test]
-fn properties_hold_in_the_references_scenarios_under_our_profile() {
+fn properties_hold_in_the_references_scenarios_under_our_profiles() {
     if let Some(folder) = reference("pve/scenarios") {
-        holds_in(&folder);
+        holds_in(&folder, &OURS);
     }
 }
 
 #[test]
-fn properties_hold_in_the_references_random_cases_under_our_profile() {
+fn properties_hold_in_the_references_random_cases_under_our_profiles() {
     if let Some(folder) = reference("random") {
-        holds_in(&folder);
+        holds_in(&folder, &OURS);
     }
 }
 
 #[test]
-fn properties_hold_in_our_scenarios_under_our_profile() {
-    holds_in(&workspace().join("tests/scenarios"));
+fn properties_hold_in_our_scenarios_under_each_of_our_profiles() {
+    for profile in OURS {
+        holds_in(&workspace().join("tests/scenarios"), &[profile]);
+    }
 }
 
 #[test]
