@@ -27,6 +27,8 @@ pub struct Contender {
     lock: lock::Client,
     /// Whether it is to take the lock as soon as it may.
     wanted: bool,
+    /// Whether what it leaves to another contender is left running.
+    resigned: bool,
     reading: Option<(RequestId, Instant)>,
     read_wanted: bool,
     /// The services that belong to the lock's node, as last read.
@@ -66,6 +68,9 @@ pub enum Input {
     },
     /// Give the lock back and contend no more.
     LetGo,
+    /// Leave the lock to another contender. One that lists services as running unguarded falls silent
+    /// instead: given back, it would be their node's alone to take.
+    Resign,
     /// A wake-up that was asked for, or any other moment.
     Timer,
 }
@@ -87,6 +92,7 @@ impl Contender {
             node,
             lock: lock::Client::new(LockId::Agent(node), me),
             wanted: false,
+            resigned: false,
             reading: None,
             read_wanted: false,
             services: Vec::new(),
@@ -150,7 +156,7 @@ impl Contender {
         effects: &mut Effects<Effect>,
     ) {
         match input {
-            Input::Contend => self.wanted = true,
+            Input::Contend => (self.wanted, self.resigned) = (true, false),
             Input::Watched(snapshot) => self.on_snapshot(config, now, &snapshot, effects),
             Input::Read { request, snapshot } => {
                 self.on_read(config, now, request, &snapshot, effects);
@@ -162,6 +168,7 @@ impl Contender {
                 self.on_move(config, now, service, target, effects);
             }
             Input::LetGo => self.wanted = false,
+            Input::Resign => (self.wanted, self.resigned) = (false, true),
             Input::Timer => self.on_timer(config, now, effects),
         }
         self.proceed(config, now, effects);
@@ -365,8 +372,12 @@ impl Contender {
             return;
         };
         let (state, ttl) = (hold.state.clone(), hold.ttl);
-        if !self.wanted && self.moving.is_none() {
-            let released = state.released();
+        let released = state.clone().released();
+        if self.resigned && released.unguarded().is_some() {
+            if self.lock.renewal_due(now) {
+                self.lock.skip_renewal(config, now);
+            }
+        } else if !self.wanted && self.moving.is_none() {
             let write = self.lock.release(now, released);
             effects.push(Effect::Write(write));
         } else if self.lock.renewal_due(now) {
@@ -441,9 +452,12 @@ impl Input {
     pub const fn answers(&self) -> Option<RequestId> {
         match self {
             Self::Read { request, .. } | Self::Written { request, .. } => Some(*request),
-            Self::Contend | Self::Watched(_) | Self::Move { .. } | Self::LetGo | Self::Timer => {
-                None
-            }
+            Self::Contend
+            | Self::Watched(_)
+            | Self::Move { .. }
+            | Self::LetGo
+            | Self::Resign
+            | Self::Timer => None,
         }
     }
 }
@@ -461,7 +475,7 @@ impl Visit for Input {
                 outcome.visit(visitor);
             }
             Self::Move { target, .. } => visitor.node(target),
-            Self::Contend | Self::LetGo | Self::Timer => {}
+            Self::Contend | Self::LetGo | Self::Resign | Self::Timer => {}
         }
     }
 }

@@ -141,7 +141,9 @@ impl Lrm {
             .view_revision()
             .is_none_or(|known| known <= snapshot.revision)
         {
-            self.view = Some(View::of(snapshot, self.lock.me().node));
+            let view = View::of(snapshot, self.lock.me().node);
+            self.forget_what_comes(&view);
+            self.view = Some(view);
             self.heard.clear();
             self.settle_move(snapshot, effects);
             let stands = |service, uid| {
@@ -151,6 +153,20 @@ impl Lrm {
             self.results.retain(stands);
         }
         self.know_services(config);
+    }
+
+    /// How a service was when it left says nothing of one that comes back: somebody else may have
+    /// had it meanwhile, or a person. It is asked for anew.
+    fn forget_what_comes(&mut self, view: &View) {
+        let Some(before) = &self.view else {
+            return;
+        };
+        for (id, _) in &view.services {
+            let idle = |local: &Local| local.worker.is_none();
+            if before.order(*id).is_none() && self.services.get(id).is_some_and(idle) {
+                self.services.insert(*id, Local::unknown());
+            }
+        }
     }
 
     /// Before anything is read, what is to be left alone by hearsay is left alone.

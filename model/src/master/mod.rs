@@ -27,6 +27,7 @@ use crate::crm::{self, Crm, CrmState, LockAnswer, LockRequest};
 use crate::event::{self, Effects, Violation};
 use crate::id::{Holder, LockId, NodeId, RequestId, ServiceId};
 use crate::lock::{self, Change, Standing};
+use crate::manager::event::{Event as Decision, ServiceEvent};
 use crate::manager::{LockView, View};
 use crate::mutation::Mutation;
 use crate::record::{Outcome, Snapshot};
@@ -72,6 +73,14 @@ pub struct Master {
 struct Reading {
     request: RequestId,
     sent: Instant,
+}
+
+/// Whether an event answers somebody who asked for something.
+const fn is_answer(event: &crm::Event) -> bool {
+    matches!(
+        event,
+        crm::Event::Manager(Decision::Command(..) | Decision::Service(_, ServiceEvent::Request(_)))
+    )
 }
 
 /// How the requests of the locks of one process are told apart: each client counts from a
@@ -175,7 +184,6 @@ impl Master {
             }
         }
         self.run(config, now, None, out);
-        self.let_go_if_deposed(config, now, out);
         self.proceed(config, now, out);
     }
 
@@ -206,16 +214,29 @@ impl Master {
                     self.read_wanted = true;
                 }
                 (crm::Effect::Commit, _) => self.begin_commit(now, out),
-                (crm::Effect::Exit, _) => self.exit(out),
+                (crm::Effect::Exit, _) => self.exit(config, now, out),
             }
         }
     }
 
-    fn exit(&mut self, out: &mut Outbox) {
+    fn exit<M: Mutation>(&mut self, config: &Config<M>, now: Instant, out: &mut Outbox) {
         if !self.gone {
+            self.let_go(config, now, out);
             self.gone = true;
             out.effects.push(Effect::Exit);
         }
+    }
+
+    /// Gives back the locks of dead nodes: they are the present master's to take. Whatever this one
+    /// still has under way under them is refused from then on.
+    fn let_go<M: Mutation>(&mut self, config: &Config<M>, now: Instant, out: &mut Outbox) {
+        let mut effects = Effects::new();
+        for contender in &mut self.contenders {
+            if contender.is_wanted() {
+                contender.step(config, now, contender::Input::Resign, &mut effects);
+            }
+        }
+        pass_on(effects, out);
     }
 
     /// The CRM asks for its lock, or gives it back.
@@ -394,7 +415,8 @@ impl Master {
         if core::mem::take(&mut self.manage_wanted) {
             self.round_wanted = began_later;
             self.manage(config, now, files, out);
-        } else if core::mem::take(&mut self.round_wanted) && self.asked.is_none() {
+        } else if self.round_wanted && self.asked.is_none() {
+            // While the lock's answer is waited for, the wish stands: what is due isn't asked again.
             self.round_wanted = began_later;
             self.round(config, now, files, out);
         }
@@ -456,13 +478,15 @@ impl Master {
         self.contend(config, now, out);
     }
 
-    /// What a round says that the one before has said already is no news, but once in a while.
+    /// What a round says that the one before has said already is no news, but once in a while. An
+    /// answer to what was asked for always is.
     fn say_news(&mut self, periodic: bool, out: &mut Outbox) {
         let mut said = out.crm.events.clone();
         said.sort_unstable();
         let before = core::mem::replace(&mut self.said, said);
         if !periodic {
-            let is_new = |event: &crm::Event| before.binary_search(event).is_err();
+            let is_new =
+                |event: &crm::Event| is_answer(event) || before.binary_search(event).is_err();
             out.crm.events.retain(is_new);
         }
     }
@@ -520,25 +544,6 @@ impl Master {
         pass_on(effects, out);
     }
 
-    /// Whoever isn't master has no use for other nodes' locks, and keeps them from those who have.
-    fn let_go_if_deposed<M: Mutation>(
-        &mut self,
-        config: &Config<M>,
-        now: Instant,
-        out: &mut Outbox,
-    ) {
-        if self.crm.state() == CrmState::Master {
-            return;
-        }
-        let mut effects = Effects::new();
-        for contender in &mut self.contenders {
-            if contender.is_wanted() {
-                contender.step(config, now, contender::Input::LetGo, &mut effects);
-            }
-        }
-        pass_on(effects, out);
-    }
-
     fn on_written<M: Mutation>(
         &mut self,
         config: &Config<M>,
@@ -582,7 +587,7 @@ impl Master {
         if unanswered {
             self.read_wanted = true;
             if self.leaving {
-                self.exit(out);
+                self.exit(config, now, out);
             }
         }
         self.time_commit_out(config, now, out);
@@ -602,6 +607,9 @@ impl Master {
     fn proceed<M: Mutation>(&mut self, config: &Config<M>, now: Instant, out: &mut Outbox) {
         if self.gone {
             return;
+        }
+        if self.crm.state() != CrmState::Master {
+            self.let_go(config, now, out);
         }
         if self.read_wanted && self.reading.is_none() && self.commit.is_none() {
             let request = self.lock.number();

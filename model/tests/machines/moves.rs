@@ -281,3 +281,17 @@ fn what_arrives_stopped_is_left_so() {
     life.go(&["order 0 started restarts 1", "tick 2"]);
     assert!(life.runs(0));
 }
+
+#[test]
+fn what_comes_back_is_asked_for_anew() {
+    let mut life = running();
+    life.go(&["peer guarded", "order 0 cold to 1", "tick 5"]);
+    assert_eq!(life.0.location(S0), THERE);
+    // While it was elsewhere somebody has put it here, running.
+    life.0.running.insert(S0, true);
+    life.forget();
+    life.go(&["arrive 0 cold 0", "order 0 stopped restarts 1", "tick 5"]);
+    assert_eq!(life.jobs(0).first(), Some(&Job::Query));
+    assert!(!life.runs(0));
+    assert_eq!(life.result(0), DONE);
+}

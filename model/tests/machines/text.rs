@@ -261,6 +261,7 @@ fn contender_input(input: &contender::Input) -> String {
         } => format!("written #{} {}", request.number, outcome(*done)),
         contender::Input::Move { service, target } => format!("move {service} to {target}"),
         contender::Input::LetGo => "let go".into(),
+        contender::Input::Resign => "resign".into(),
         contender::Input::Timer => "timer".into(),
     }
 }

@@ -53,6 +53,10 @@ pub(crate) struct Bench {
     pub(crate) log: Vec<String>,
     /// Answers of the next commits that are lost after they were applied.
     pub(crate) lose_answers: usize,
+    /// How often CRMs have read.
+    pub(crate) reads: usize,
+    /// Whether what CRMs write to locks is lost.
+    pub(crate) drop_locks: bool,
     /// A master that dies once so many parts of its commits were written from now on.
     pub(crate) die_after: Option<(usize, usize)>,
     /// How many writes of a CRM beside those to locks were applied.
@@ -64,6 +68,11 @@ pub(crate) struct Bench {
     services: Table<ServiceId, lockstep_model::placement::stats::ServiceStats>,
     versions: Table<NodeId, String>,
     ids: Vec<NodeId>,
+}
+
+fn is_of_lock(write: &Write) -> bool {
+    let mut puts = write.puts.iter();
+    puts.any(|put| matches!(put.key, Key::Grant(_) | Key::Beat(_)))
 }
 
 fn holder(node: NodeId, incarnation: u64) -> Holder {
@@ -99,6 +108,8 @@ impl Bench {
             inboxes: Vec::new(),
             log: Vec::new(),
             lose_answers: 0,
+            reads: 0,
+            drop_locks: false,
             die_after: None,
             largest: 0,
             commits: 0,
@@ -360,7 +371,11 @@ impl Bench {
         match effect {
             Effect::Exit => self.kill(index),
             Effect::Write(_) | Effect::Read(_) if !self.nodes[index].reaches => {}
-            Effect::Read(request) => self.inboxes.push((index, Message::Read(request))),
+            Effect::Write(write) if self.drop_locks && is_of_lock(&write) => {}
+            Effect::Read(request) => {
+                self.reads += 1;
+                self.inboxes.push((index, Message::Read(request)));
+            }
             Effect::Write(write) => {
                 let outcome = self.apply(&write);
                 let size = write.compares.len().max(write.puts.len());

@@ -164,6 +164,7 @@ pub(super) fn contender_input(scene: &Scene<'_>, input: &contender::Input) -> St
             format!("is to move {service} to {}", scene.node(*target))
         }
         Input::LetGo => "is to give the lock back".into(),
+        Input::Resign => "is to leave the lock to another one".into(),
         Input::Timer => "wakes".into(),
     }
 }

@@ -215,10 +215,15 @@ impl Cluster {
     fn say_done(&mut self, host: usize, worker: Worker) {
         let state = self.state_of(host, worker.service);
         let report = match (worker.job, state) {
-            (Job::Send { .. }, None) | (_, Some(State::Outgoing)) => Report::Sent,
-            (Job::Query | Job::Start | Job::Stop, None | Some(State::Incoming)) => Report::Stopped,
+            // What has come to this node is asked about by the LRM to which it belongs by now.
+            (Job::Send { .. }, None)
+            | (_, Some(State::Outgoing))
+            | (Job::Query, Some(State::Incoming)) => Report::Sent,
+            (Job::Query | Job::Start | Job::Stop, None)
+            | (Job::Start | Job::Stop, Some(State::Incoming)) => Report::Stopped,
             (_, Some(State::Running | State::Starting)) => Report::Running,
-            (_, Some(State::Stopping | State::Unknown | State::Incoming)) => Report::Unclear,
+            (_, Some(State::Stopping | State::Unknown))
+            | (Job::Send { .. }, Some(State::Incoming)) => Report::Unclear,
         };
         if worker.job == Job::Start {
             self.note_start(host, worker.service, report == Report::Running);
