@@ -379,6 +379,7 @@ impl<M: Mutation> Round<'_, M> {
         if self.manager.status.disarm.is_none() {
             self.add_services();
             self.remove_services();
+            self.follow_locations();
         }
         self.rebuild_usage();
         self.compile_rules(nodes_changed);

@@ -129,6 +129,40 @@ impl<M: Mutation> Round<'_, M> {
         }
     }
 
+    /// A service is where its configuration is, whatever it was thought to be doing elsewhere: it was
+    /// removed and added again unseen. Where it is nobody has reported on it.
+    pub(super) fn follow_locations(&mut self) {
+        if !self.config.policy().finds_moved {
+            return;
+        }
+        for service in self.view.names.services() {
+            let resource = self.view.resources.get(service);
+            let Some(configured) = resource.and_then(|resource| resource.node) else {
+                continue;
+            };
+            let Some(entry) = self.entry(service) else {
+                continue;
+            };
+            let (node, state) = (entry.node, entry.state);
+            let known = node == Some(configured) || entry.target == Some(configured);
+            if known || matches!(state, ServiceState::Fence | ServiceState::Recovery) {
+                continue;
+            }
+            self.say_of(service, ServiceEvent::Fixup(node, Some(configured)));
+            if state.is_moving() {
+                let wanted = self.wanted_state(service);
+                self.change(service, wanted, NOTHING);
+            }
+            let uid = self.next_uid();
+            if let Some(entry) = self.entry_mut(service) {
+                entry.node = Some(configured);
+                entry.uid = uid;
+                entry.running = false;
+                entry.unowned = true;
+            }
+        }
+    }
+
     /// A stopped service is where its configuration is.
     fn fix_location(&mut self, service: ServiceId) {
         let node = self.node_of(service);

@@ -240,6 +240,13 @@ impl Bench {
             .any(|(_, record)| matches!(record.as_data(), Some(Data::Resource(Some(_)))))
     }
 
+    /// A person has removed a service and added it again on another node.
+    pub(crate) fn place(&mut self, id: ServiceId, node: usize) {
+        let location = self.nodes[node].id;
+        let service = Service::new(location, Wanted::Ignored, Uid::NONE);
+        self.put(vec![(Key::Service(id), Record::Service(service))]);
+    }
+
     /// A person removes a service.
     pub(crate) fn remove(&mut self, id: ServiceId) {
         self.put(vec![data(DataKey::Resource(id), Data::Resource(None))]);

@@ -269,3 +269,15 @@ fn a_round_that_is_due_waits_for_the_locks_answer_without_reading_again() {
         !bench.masters().is_empty()
     });
 }
+
+#[test]
+fn a_service_that_was_added_elsewhere_unseen_is_followed() {
+    let mut bench = Bench::new(3);
+    let one = bench.add("vm:1", 0);
+    bench.until("it runs", seconds(5), |bench| runs_on(bench, one, 0));
+    bench.command("disarm-ha freeze");
+    bench.run(seconds(15));
+    bench.place(one, 1);
+    bench.command("arm-ha");
+    bench.until("it runs there", seconds(30), |bench| runs_on(bench, one, 1));
+}
