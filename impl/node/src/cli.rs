@@ -20,8 +20,12 @@ use crate::error::{Error, system};
 use crate::settings::Settings;
 use crate::{lrm, mux};
 
-/// How long a process waits for whoever reads its last line.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long a process that ends waits for its last line to be written: a loaded machine takes its
+/// time.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// The same after a panic, while the other threads still go on.
+const LAST_WORDS_OF_PANIC: Duration = Duration::from_millis(500);
 
 /// The local resource manager: runs this node's services while it provably may.
 #[derive(Parser)]
@@ -145,21 +149,21 @@ fn run(name: &'static str, main: impl FnOnce() -> Result<(), Error>) -> ExitCode
     match main() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            last_words(format!("{name}: failed to {error}"));
+            last_words(format!("{name}: failed to {error}"), LAST_WORDS);
             error.exit_code()
         }
     }
 }
 
 /// Writes a line, and doesn't wait for ever if nobody reads it.
-fn last_words(text: String) {
+fn last_words(text: String, wait: Duration) {
     let (said, heard) = mpsc::channel();
     let spawned = thread::Builder::new().spawn(move || {
         let _ = writeln!(io::stderr(), "{text}");
         let _ = said.send(());
     });
     if spawned.is_ok() {
-        let _ = heard.recv_timeout(LAST_WORDS);
+        let _ = heard.recv_timeout(wait);
     }
 }
 
@@ -171,7 +175,8 @@ fn end_on_panic(name: &'static str) {
         let message = message.replace('\n', " ");
         let place = panic.location().map(ToString::to_string);
         let place = place.unwrap_or_default();
-        last_words(format!("{name}: error: panicked at {place}: {message}"));
+        let text = format!("{name}: error: panicked at {place}: {message}");
+        last_words(text, LAST_WORDS_OF_PANIC);
         process::abort();
     }));
 }
