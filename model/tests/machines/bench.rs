@@ -12,8 +12,8 @@ use lockstep_model::id::{
 use lockstep_model::lrm::{self, Job, Lrm, Report};
 use lockstep_model::manager::status::{Disarm, DisarmMode, ExitCode, LrmMode, Status};
 use lockstep_model::record::{
-    Data, DataKey, Entry, Grant, GrantState, Key, Outcome, Put, Record, Service, Snapshot, Wanted,
-    Write,
+    Data, DataKey, Entry, Grant, GrantState, Key, MoveKind, Outcome, Put, Record, Service,
+    Snapshot, Wanted, Write,
 };
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
@@ -138,17 +138,7 @@ impl Bench {
                 };
                 self.order(service, order);
             }
-            Command::Arrive(service, kind, location) => {
-                let target = NodeId(0);
-                let order = Service {
-                    restarts_max: Some(1),
-                    ..self.next_order(location, Wanted::Moved { target, kind })
-                };
-                // Only under the lock does it leave.
-                if self.location(service) != Some(target) || location == target {
-                    self.order(service, order);
-                }
-            }
+            Command::Arrive(service, kind, location) => self.arrive(service, kind, location),
             Command::Peer(guarded) => self.peer(guarded),
             Command::Ask {
                 maintenance,
@@ -183,6 +173,18 @@ impl Bench {
             }),
         }
         self.run();
+    }
+
+    fn arrive(&mut self, service: ServiceId, kind: MoveKind, location: NodeId) {
+        let target = NodeId(0);
+        let order = Service {
+            restarts_max: Some(1),
+            ..self.next_order(location, Wanted::Moved { target, kind })
+        };
+        // Only under the lock does it leave.
+        if self.location(service) != Some(target) || location == target {
+            self.order(service, order);
+        }
     }
 
     fn ask(&mut self, request: ToMultiplexer) {

@@ -148,11 +148,32 @@ fn an_error_of_the_simulation_ends_every_profile() {
     );
     let told = format!("warning: {path}: ended early: {error}\n");
     assert_eq!(ended.err, told);
-    refuses(
-        &["sim", "test", "--update", "--profile", "fast", &path],
-        2,
-        &["--update", "cannot be used with"],
+}
+
+#[test]
+fn a_log_of_an_own_profile_is_compared_where_one_is_expected() {
+    let (_directory, path) = case();
+    let test = ["sim", "test", "--profile", "fast", &path];
+    assert_eq!(succeeds(&test), "passed 1 out of 1 tests\n");
+    let update = ["sim", "test", "--update", "--profile", "fast", &path];
+    let expectation = Path::new(&path).join("log.fast.expect");
+    let written = format!("{}: written\n", expectation.display());
+    assert_eq!(
+        succeeds(&update),
+        format!("{written}passed 1 out of 1 tests\n")
     );
+    let log = fs::read_to_string(&expectation).unwrap();
+    assert!(log.starts_with("info      0     hardware: starting simulation\n"));
+    assert_eq!(succeeds(&test), "passed 1 out of 1 tests\n");
+    fs::write(&expectation, log.replacen("starting", "ending", 1)).unwrap();
+    let ended = run(&test);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(
+        ended
+            .out
+            .contains("-info      0     hardware: ending simulation")
+    );
+    assert!(ended.out.ends_with("passed 0 out of 1 tests\n"));
 }
 
 #[test]
