@@ -42,13 +42,6 @@ struct Revisions {
     lrms: Table<NodeId, Revision>,
 }
 
-/// What a snapshot brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct News {
-    /// Something that a manager rests on and others write.
-    pub(super) others: bool,
-}
-
 impl Mirror {
     pub(super) const fn status(&self) -> &Status {
         &self.status
@@ -66,7 +59,7 @@ impl Mirror {
         self.services.get(service)
     }
 
-    /// Every service with any record.
+    /// Every service with an order.
     pub(super) fn service_ids(&self) -> impl Iterator<Item = ServiceId> {
         self.revisions.services.iter().map(|(id, _)| id)
     }
@@ -111,9 +104,10 @@ impl Mirror {
         }
     }
 
-    /// Takes in a snapshot, unless a later one is known.
-    pub(super) fn take_in(&mut self, snapshot: &Snapshot) -> News {
-        let mut news = News::default();
+    /// Takes in a snapshot, unless a later one is known. Says whether it brought anything that a
+    /// manager rests on.
+    pub(super) fn take_in(&mut self, snapshot: &Snapshot) -> bool {
+        let mut news = false;
         if snapshot.revision < self.revision {
             return news;
         }
@@ -124,7 +118,7 @@ impl Mirror {
                 continue;
             }
             self.set_revision(entry.key, entry.revision);
-            news.others |= self.put(entry.key, &entry.record);
+            news |= self.put(entry.key, &entry.record);
         }
         news
     }

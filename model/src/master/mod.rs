@@ -322,7 +322,7 @@ impl Master {
         let locks_changed = before != self.lock_views(config, now);
         let news = self.mirror.take_in(snapshot);
         let moved = self.members.take_in(config, now, snapshot, files.nodes);
-        if locks_changed || news.others || moved || self.may_be_master(config, now) {
+        if locks_changed || news || moved || self.may_be_master(config, now) {
             self.want_round();
         }
     }
@@ -471,20 +471,19 @@ impl Master {
             unguarded: &unguarded,
             ..self.mirror.view(files, &self.members, &locks)
         };
-        let periodic = view.periodic;
         let input = crm::Input::Manage(Ok(view));
         self.crm.step(config, now, input, &mut out.crm);
-        self.say_news(periodic, out);
+        self.say_news(out);
         self.contend(config, now, out);
     }
 
     /// What a round says that the one before has said already is no news, but once in a while. An
     /// answer to what was asked for always is.
-    fn say_news(&mut self, periodic: bool, out: &mut Outbox) {
+    fn say_news(&mut self, out: &mut Outbox) {
         let mut said = out.crm.events.clone();
         said.sort_unstable();
         let before = core::mem::replace(&mut self.said, said);
-        if !periodic {
+        if !self.periodic {
             let is_new =
                 |event: &crm::Event| is_answer(event) || before.binary_search(event).is_err();
             out.crm.events.retain(is_new);
