@@ -22,9 +22,10 @@ use crate::manager::status::{NodeState, Status};
 use crate::manager::{Decisions, Halt, Manager, View};
 use crate::mutation::Mutation;
 use crate::time::Instant;
+use crate::visit::visit_fields;
 
 /// The CRM of one node, as one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Crm {
     me: NodeId,
     state: CrmState,
@@ -51,7 +52,7 @@ pub enum CrmState {
 }
 
 /// What a round learned before it asked for the lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Asked {
     updated: bool,
     /// Whether nothing is managed, if that could be read.
@@ -473,3 +474,5 @@ impl Event {
         }
     }
 }
+
+visit_fields!(Crm { manager });

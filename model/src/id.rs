@@ -72,6 +72,11 @@ pub struct RequestId {
     pub number: u64,
 }
 
+impl RequestId {
+    /// A process with several locks numbers the requests of each from a multiple of this.
+    pub const LANE: u64 = 1 << 40;
+}
+
 /// One arming of the watchdog by one client. A disarm names the arm that it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

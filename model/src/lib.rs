@@ -39,6 +39,7 @@
 
 extern crate alloc;
 
+pub mod aside;
 pub mod config;
 pub mod contender;
 pub mod crm;

@@ -568,13 +568,10 @@ impl Visit for Data {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
             Self::Lrm(published) => published.visit(visitor),
-            // No checked world has any yet.
-            Self::Status(_)
-            | Self::Entry(_)
-            | Self::Resource(_)
-            | Self::Commands(_)
-            | Self::Rules(_)
-            | Self::Groups(_) => {}
+            Self::Status(status) => status.visit(visitor),
+            Self::Entry(entry) => entry.visit(visitor),
+            // What people say names nodes by their ids, and has nothing relative but them.
+            Self::Resource(_) | Self::Commands(_) | Self::Rules(_) | Self::Groups(_) => {}
         }
     }
 }

@@ -119,6 +119,13 @@ impl<I: Index, T> Table<I, T> {
     }
 }
 
+impl<I, T> Table<I, T> {
+    /// Every value, to be changed, in the order of the ids' numbers.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.rows.iter_mut().flatten()
+    }
+}
+
 impl<I: Index, T> FromIterator<(I, T)> for Table<I, T> {
     fn from_iter<A: IntoIterator<Item = (I, T)>>(items: A) -> Self {
         let mut table = Self::new();

@@ -5,12 +5,14 @@
 //! back after every tick, so that a cluster that runs for ever has finitely many states, and
 //! renames ids by rank. The daemons never call it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::id::{
     ArmId, BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, Uid,
 };
+use crate::table::Table;
 use crate::time::Instant;
 
 /// What to do with each kind of relative value. Everything is left alone by default.
@@ -34,7 +36,7 @@ pub trait Visitor {
     fn incarnation(&mut self, _: &mut Incarnation) {}
     /// A request's number within `process`, which is visited before it.
     fn request(&mut self, _process: Incarnation, _: &mut u64) {}
-    /// A command.
+    /// A command; never called for [`Uid::NONE`].
     fn uid(&mut self, _: &mut Uid) {}
     /// A node.
     fn node(&mut self, _: &mut NodeId) {}
@@ -76,6 +78,14 @@ impl Visit for Revision {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         if *self != Self::ABSENT {
             visitor.revision(self);
+        }
+    }
+}
+
+impl Visit for Uid {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        if *self != Self::NONE {
+            visitor.uid(self);
         }
     }
 }
@@ -126,6 +136,28 @@ impl<K, T: Visit> Visit for BTreeMap<K, T> {
     }
 }
 
+impl<I, T: Visit> Visit for Table<I, T> {
+    /// Rows stay where they are: a table by node can't be part of a permuted cluster.
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        for item in self.values_mut() {
+            item.visit(visitor);
+        }
+    }
+}
+
+impl<T: Visit + ?Sized> Visit for Box<T> {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.as_mut().visit(visitor);
+    }
+}
+
+impl<A: Visit, B: Visit> Visit for (A, B) {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.0.visit(visitor);
+        self.1.visit(visitor);
+    }
+}
+
 macro_rules! visit_by_method {
     ($($type:ty => $method:ident),* $(,)?) => {
         $(impl Visit for $type {
@@ -139,7 +171,6 @@ macro_rules! visit_by_method {
 visit_by_method! {
     BootId => boot,
     Incarnation => incarnation,
-    Uid => uid,
     NodeId => node,
 }
 

@@ -97,7 +97,9 @@ impl Visitor for Rename {
         incarnation.0 = group + rank(&self.0.incarnations, &incarnation.0, &group);
     }
     fn request(&mut self, process: Incarnation, request: &mut u64) {
-        *request = rank(&self.0.requests, &(process.0, *request), &(process.0, 0));
+        let lane = *request / RequestId::LANE * RequestId::LANE;
+        let first = (process.0, lane);
+        *request = lane + rank(&self.0.requests, &(process.0, *request), &first);
     }
     fn uid(&mut self, uid: &mut Uid) {
         uid.0 = rank(&self.0.uids, &uid.0, &0);

@@ -12,7 +12,7 @@ use crate::lock::Standing;
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{GrantState, Unguarded};
 use crate::time::{Instant, Wakeup, Why};
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::visit_fields;
 use crate::watchdog::message::{Armed, FromMultiplexer, ToMultiplexer};
 
 /// The connection to the multiplexer.
@@ -509,13 +509,6 @@ impl Lrm {
         let leaving_early =
             config.broken(Mutant::DisarmBeforeRelease) && self.leaving == Some(Leave::Restart);
         leaving_early || self.all_stopped_or_left(config)
-    }
-}
-
-impl Visit for (RequestId, Instant) {
-    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        self.0.visit(visitor);
-        self.1.visit(visitor);
     }
 }
 

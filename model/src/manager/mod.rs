@@ -29,6 +29,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aside::Aside;
 use crate::config::Config;
 use crate::event::Level;
 use crate::format::groups::Groups;
@@ -43,6 +44,7 @@ use crate::placement::usage::{self, Mode};
 use crate::placement::{Scratch, balance};
 use crate::table::Table;
 use crate::time::Instant;
+use crate::visit::visit_fields;
 use answers::Answers;
 use command::Command;
 use event::{Event, Parameters, RecoveryEvent, ServiceEvent};
@@ -105,7 +107,7 @@ pub struct Settings {
 }
 
 /// The scheduler that the settings name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheduler {
     /// One that there is.
     Known(Mode),
@@ -237,29 +239,29 @@ pub struct Decisions {
 }
 
 /// The manager of one master.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Manager {
     me: NodeId,
     status: Status,
     last_online: Table<NodeId, Instant>,
     /// The modes of the nodes that were known when the round began.
-    modes: Table<NodeId, LrmMode>,
-    answers: Answers,
+    modes: Aside<Table<NodeId, LrmMode>>,
+    answers: Aside<Answers>,
     rules: Option<Compiled>,
-    usage: usage::Table,
+    usage: Aside<usage::Table>,
     /// Services whose last move failed: another one is tried in the next regular round, or a node
     /// in maintenance and a guest that can't be moved would keep everybody busy for ever.
     unmoved: BTreeSet<ServiceId>,
     /// Buffers of a round.
-    scratch: Scratch,
-    online: Vec<NodeId>,
+    scratch: Aside<Scratch>,
+    online: Aside<Vec<NodeId>>,
     groups_countdown: u32,
     uneven_rounds: u32,
     scheduler: Option<Scheduler>,
     disarmed: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Compiled {
     digest: u64,
     /// The nodes that were known then.
@@ -285,13 +287,13 @@ impl Manager {
                 ..status
             },
             last_online: Table::new(),
-            modes: Table::new(),
-            answers: Answers::default(),
+            modes: Aside(Table::new()),
+            answers: Aside::default(),
             rules: None,
-            usage: usage::Table::new(),
+            usage: Aside(usage::Table::new()),
             unmoved: BTreeSet::new(),
-            scratch: Scratch::new(),
-            online: Vec::new(),
+            scratch: Aside(Scratch::new()),
+            online: Aside(Vec::new()),
             groups_countdown: groups::FIRST_ROUND,
             uneven_rounds: 0,
             scheduler: None,
@@ -310,7 +312,7 @@ impl Manager {
     pub fn go_on_from(&mut self, status: &Status) {
         let mine = Status {
             master: status.master,
-            written: status.written,
+            written: status.written.clone(),
             ..core::mem::take(&mut self.status)
         };
         self.status = match mine == *status {
@@ -413,7 +415,7 @@ impl<M: Mutation> Round<'_, M> {
 
     fn commit(&mut self) {
         self.manager.status.master = Some(self.manager.me);
-        self.manager.status.written = Some(self.now);
+        self.manager.status.written = Aside(Some(self.now));
         self.out.changes.commit = true;
     }
 
@@ -513,3 +515,8 @@ impl<M: Mutation> Round<'_, M> {
         self.say_of(service, ServiceEvent::State { from, to, set });
     }
 }
+
+visit_fields!(Manager {
+    status,
+    last_online
+});

@@ -6,13 +6,14 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::aside::Aside;
 use crate::event::LrmState;
 use crate::id::{NodeId, ServiceId, Uid};
 pub use crate::placement::state::Requested;
 use crate::placement::state::ServiceState;
 use crate::table::Table;
 use crate::time::Instant;
-use crate::visit::visit_fields;
+use crate::visit::{Visit, Visitor, visit_fields};
 
 /// What is kept across rounds and masters (`protocol.md` 2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub struct Status {
     /// The node whose manager wrote it.
     pub master: Option<NodeId>,
     /// When it was written, on the writer's clock; for people.
-    pub written: Option<Instant>,
+    pub written: Aside<Option<Instant>>,
     /// Every node that is known.
     pub nodes: Table<NodeId, NodeState>,
     /// Every service that is managed.
@@ -324,6 +325,17 @@ pub struct LrmResult {
     pub code: ExitCode,
 }
 
+impl Visit for Status {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        // Uids are numbered by this count, so it is one of them.
+        let mut last = Uid(self.last_uid);
+        last.visit(visitor);
+        self.last_uid = last.0;
+        self.services.visit(visitor);
+    }
+}
+
+visit_fields!(Entry { uid });
 visit_fields!(LrmStatus { results });
 visit_fields!(LrmResult { uid });
 

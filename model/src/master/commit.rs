@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 use super::order::order;
 use super::{Effect, Event, Master, Outbox};
+use crate::aside::Aside;
 use crate::config::Config;
 use crate::id::{NodeId, RequestId, ServiceId};
 use crate::manager::Changes;
@@ -19,20 +20,21 @@ use crate::mutation::Mutation;
 use crate::record::{Compare, Data, DataKey, Key, Outcome, Put, Record, Write};
 use crate::table::Table;
 use crate::time::Instant;
+use crate::visit::visit_fields;
 
 /// The most records that one part puts, and the most that it compares: 128 is what an etcd server
 /// left at its defaults takes.
 const OPERATIONS_MAX: usize = 120;
 
 /// A commit under way.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Commit {
     pending: Pending,
     /// What is to follow, the next one last.
     rest: Vec<Part>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Pending {
     request: RequestId,
     sent: Instant,
@@ -40,7 +42,7 @@ struct Pending {
 }
 
 /// Records that are written together, and the dead nodes under whose locks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Part {
     puts: Vec<Put>,
     nodes: Vec<NodeId>,
@@ -188,7 +190,7 @@ impl Master {
         let mut part = Part::default();
         let bare = |status: &Status| Status {
             // A moment of one host means nothing on another.
-            written: None,
+            written: Aside(None),
             services: Table::new(),
             ..status.clone()
         };
@@ -258,3 +260,11 @@ impl Master {
         }
     }
 }
+
+visit_fields!(Commit { pending, rest });
+visit_fields!(Pending {
+    request,
+    sent,
+    puts
+});
+visit_fields!(Part { puts });

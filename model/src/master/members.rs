@@ -8,9 +8,10 @@ use crate::mutation::Mutation;
 use crate::record::{DataKey, Key, Snapshot};
 use crate::table::Table;
 use crate::time::{Instant, Span};
+use crate::visit::visit_fields;
 
 /// What was seen of the nodes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Members {
     /// Of what its LRM publishes, and of the beat of a lock that it holds itself.
     revisions: Table<NodeId, (Revision, Revision)>,
@@ -129,3 +130,5 @@ impl Members {
         offline.chain(fenced).min()
     }
 }
+
+visit_fields!(Members { revisions, seen });

@@ -12,9 +12,10 @@ use crate::manager::status::{Entry, LrmStatus, Resource, Status};
 use crate::manager::{LockView, View};
 use crate::record::{Data, DataKey, Key, Put, Record, Service, Snapshot};
 use crate::table::Table;
+use crate::visit::visit_fields;
 
 /// The records, taken apart. Each is looked at again only when its revision has changed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Mirror {
     /// Of the whole store.
     revision: Revision,
@@ -30,7 +31,7 @@ pub(super) struct Mirror {
     revisions: Revisions,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Revisions {
     status: Revision,
     commands: Revision,
@@ -241,3 +242,21 @@ impl Mirror {
         }
     }
 }
+
+visit_fields!(Mirror {
+    revision,
+    status,
+    services,
+    lrms,
+    revisions
+});
+visit_fields!(Revisions {
+    status,
+    commands,
+    rules,
+    groups,
+    entries,
+    resources,
+    services,
+    lrms
+});

@@ -21,6 +21,7 @@ mod types;
 
 use alloc::vec::Vec;
 
+use crate::aside::Aside;
 use crate::config::Config;
 use crate::contender::{self, Contender};
 use crate::crm::{self, Crm, CrmState, LockAnswer, LockRequest};
@@ -33,6 +34,7 @@ use crate::mutation::Mutation;
 use crate::record::{Outcome, Snapshot};
 use crate::table::Table;
 use crate::time::{Instant, Wakeup, Why, earliest};
+use crate::visit::visit_fields;
 use commit::Commit;
 use members::Members;
 use mirror::Mirror;
@@ -40,7 +42,7 @@ use types::pass_on;
 pub use types::{Effect, Event, Files, Input, Outbox};
 
 /// The CRM of one node, as one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Master {
     crm: Crm,
     lock: lock::Client,
@@ -64,12 +66,12 @@ pub struct Master {
     lock_doubtful: bool,
     commit: Option<Commit>,
     /// What the last round said, in order.
-    said: Vec<crm::Event>,
+    said: Aside<Vec<crm::Event>>,
     leaving: bool,
     gone: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Reading {
     request: RequestId,
     sent: Instant,
@@ -82,10 +84,6 @@ const fn is_answer(event: &crm::Event) -> bool {
         crm::Event::Manager(Decision::Command(..) | Decision::Service(_, ServiceEvent::Request(_)))
     )
 }
-
-/// How the requests of the locks of one process are told apart: each client counts from a
-/// multiple of this.
-const NUMBERS: u64 = 1 << 40;
 
 impl Master {
     /// A process that just began, under an identity that was never used before.
@@ -106,7 +104,7 @@ impl Master {
             asked: None,
             lock_doubtful: false,
             commit: None,
-            said: Vec::new(),
+            said: Aside(Vec::new()),
             leaving: false,
             gone: false,
         }
@@ -333,7 +331,7 @@ impl Master {
             if *node == me.node || self.contender(*node).is_some() {
                 continue;
             }
-            let first = NUMBERS * (u64::from(node.0) + 1);
+            let first = RequestId::LANE * (u64::from(node.0) + 1);
             let contender = Contender::new(*node, me).numbered_from(first);
             self.contenders.push(contender);
         }
@@ -482,7 +480,7 @@ impl Master {
     fn say_news(&mut self, out: &mut Outbox) {
         let mut said = out.crm.events.clone();
         said.sort_unstable();
-        let before = core::mem::replace(&mut self.said, said);
+        let before = core::mem::replace(&mut self.said.0, said);
         if !self.periodic {
             let is_new =
                 |event: &crm::Event| is_answer(event) || before.binary_search(event).is_err();
@@ -693,3 +691,15 @@ impl Master {
         Ok(())
     }
 }
+
+visit_fields!(Reading { request, sent });
+visit_fields!(Master {
+    lock,
+    crm,
+    contenders,
+    mirror,
+    members,
+    reading,
+    commit;
+    round_at
+});

@@ -14,6 +14,7 @@ use crate::name::Names;
 use crate::placement::stats::{NodeStats, ServiceStats};
 use crate::record::{Outcome, Snapshot, Write};
 use crate::table::Table;
+use crate::visit::{Visit, Visitor};
 
 /// What a CRM knows beside the store's records.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +89,16 @@ pub enum Event {
     CommitRefused,
     /// Whether what was decided last is written isn't known: it is read again.
     CommitUnanswered,
+}
+
+impl Visit for Effect {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Write(write) => write.visit(visitor),
+            Self::Read(request) => request.visit(visitor),
+            Self::Exit => {}
+        }
+    }
 }
 
 impl Event {

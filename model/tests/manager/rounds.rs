@@ -158,7 +158,7 @@ proptest! {
             prop_assert_eq!(&later.decide(), &ended);
             prop_assert_eq!(&later.decisions, &master.decisions);
             let mut status = master.manager.status().clone();
-            status.written = status.written.map(|at| at + Span(shift));
+            status.written.0 = status.written.map(|at| at + Span(shift));
             prop_assert_eq!(later.manager.status(), &status);
             master.go_on(&ended);
         }
