@@ -186,6 +186,13 @@ impl Crm {
         }
     }
 
+    /// Forgets what is kept for speed alone.
+    pub fn forget_buffers(&mut self) {
+        if let Some(manager) = &mut self.manager {
+            manager.forget_buffers();
+        }
+    }
+
     /// Enters the first state.
     pub fn begin(&mut self, out: &mut Outbox) {
         self.enter(CrmState::WaitForQuorum, out);

@@ -19,7 +19,7 @@ use crate::id::{
 use crate::manager::command::Command;
 use crate::manager::status::{self, LrmStatus, Resource, Status};
 use crate::time::Span;
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::{Visit, Visitor, visit_fields, visit_under};
 
 /// The name of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -543,15 +543,15 @@ impl Visit for Put {
 
 impl Visit for Entry {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        self.revision.visit(visitor);
+        visit_under(self.key, &mut self.revision, visitor);
         visit_record(&mut self.key, &mut self.record, visitor);
     }
 }
 
 impl Visit for Compare {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        visit_under(self.key, &mut self.revision, visitor);
         self.key.visit_node(visitor);
-        self.revision.visit(visitor);
     }
 }
 

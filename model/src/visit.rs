@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use crate::id::{
     ArmId, BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, Uid,
 };
+use crate::record::Key;
 use crate::table::Table;
 use crate::time::Instant;
 
@@ -26,6 +27,16 @@ pub trait Visitor {
     }
     /// A revision; never called for [`Revision::ABSENT`].
     fn revision(&mut self, _: &mut Revision) {}
+    /// A revision of the record under `key`, compared with others of that record alone; never called
+    /// for [`Revision::ABSENT`].
+    fn revision_under(&mut self, _key: Key, revision: &mut Revision) {
+        self.revision(revision);
+    }
+    /// The latest revision of the store that something knows: what comes later is compared with it,
+    /// to see whether it is older. Never called for [`Revision::ABSENT`].
+    fn horizon(&mut self, revision: &mut Revision) {
+        self.revision(revision);
+    }
     /// A term of the lock of `lock`.
     fn epoch(&mut self, _lock: LockId, _: &mut Epoch) {}
     /// A boot.
@@ -87,6 +98,20 @@ impl Visit for Uid {
         if *self != Self::NONE {
             visitor.uid(self);
         }
+    }
+}
+
+/// Shows a revision of the record under `key`, unless there is none.
+pub(crate) fn visit_under<V: Visitor + ?Sized>(key: Key, revision: &mut Revision, visitor: &mut V) {
+    if *revision != Revision::ABSENT {
+        visitor.revision_under(key, revision);
+    }
+}
+
+/// Shows what is known of the store, unless that is nothing.
+pub(crate) fn visit_horizon<V: Visitor + ?Sized>(revision: &mut Revision, visitor: &mut V) {
+    if *revision != Revision::ABSENT {
+        visitor.horizon(revision);
     }
 }
 

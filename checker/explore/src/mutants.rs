@@ -85,7 +85,7 @@ fn served(faults: &[Fault], budget: u8, admin: &[Admin], admin_budget: u8) -> Se
 pub(crate) fn changing(before: &Timing, after: &Timing, faults: &[Fault], budget: u8) -> Setup {
     let mut setup = holder(before, faults, budget);
     setup.configs[1] = Config::for_checking(after.clone(), Ranks::default(), Mask::NONE);
-    setup.rebase_bound = Setup::sufficient_bound(&setup.configs);
+    setup.rebase_bound = Setup::sufficient_bound(&setup.configs, false);
     setup.admin = vec![Admin::Reconfigure];
     setup.admin_budget = 1;
     setup

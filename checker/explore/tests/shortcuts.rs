@@ -107,7 +107,7 @@ fn steps_that_commute_with_another_configuration() {
     for (before, after) in [(&longer, &timing), (&longer, &wider), (&wider, &longer)] {
         let mut setup = holder(before, &[Fault::PauseMux], Mask::NONE);
         setup.configs[1] = Config::for_checking(after.clone(), Ranks::default(), Mask::NONE);
-        setup.rebase_bound = Setup::sufficient_bound(&setup.configs);
+        setup.rebase_bound = Setup::sufficient_bound(&setup.configs, false);
         setup.admin = vec![Admin::Reconfigure];
         setup.admin_budget = 1;
         let said = check_reduction(&setup);
@@ -162,7 +162,7 @@ fn with_bound(setup: &Setup, ticks: u64) -> Findings {
 fn a_bound_below_the_largest_sum_is_caught() {
     for timing in [brisk_kappa_one(), brisk_kappa_three()] {
         let setup = holder(&timing, &[Fault::Power], Mask::NONE);
-        let enough = Setup::sufficient_bound(&setup.configs).0;
+        let enough = Setup::sufficient_bound(&setup.configs, false).0;
         let exact = said(&explore(&setup));
         assert!(exact.closed && exact.met.contains("taken-silent"));
         for larger in [1, 3] {

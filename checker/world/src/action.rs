@@ -5,6 +5,7 @@ use lockstep_model::record::Wanted;
 use serde::{Deserialize, Serialize};
 
 use crate::setup::Fault;
+use crate::stand_in::Act;
 
 /// A process of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub enum Proc {
     Mux,
     /// The contender.
     Contender,
+    /// The CRM.
+    Crm,
 }
 
 /// One step of the world.
@@ -163,6 +166,38 @@ pub enum Action {
     /// The contender is started again.
     StartContender {
         /// Host.
+        host: usize,
+    },
+    /// The CRM is started again.
+    StartCrm {
+        /// Host.
+        host: usize,
+    },
+    /// A stand-in for an LRM does something.
+    StandIn {
+        /// Host.
+        host: usize,
+        /// What.
+        act: Act,
+    },
+    /// Somebody gives the CRM a command.
+    Command {
+        /// Which of the cluster's.
+        which: usize,
+    },
+    /// Somebody changes the configuration.
+    Edit {
+        /// Which of the cluster's changes.
+        which: usize,
+    },
+    /// Somebody stops a CRM.
+    StopCrm {
+        /// Host.
+        host: usize,
+    },
+    /// Somebody says that a node is dead, which it is.
+    ConfirmDead {
+        /// Its host.
         host: usize,
     },
     /// A host loses power.
@@ -321,6 +356,12 @@ impl Action {
         "tick",
         "tick-drifting",
         "open-fails",
+        "start-crm",
+        "stand-in",
+        "command",
+        "edit",
+        "stop-crm",
+        "confirm-dead",
     ];
 
     /// The kind of fault that this is, if it is one that draws on the budget.
@@ -341,15 +382,21 @@ impl Action {
             Self::ServiceEnds { .. } => Fault::ServiceEnds,
             Self::Rollback => Fault::Rollback,
             Self::HandEdit { .. } => Fault::HandEdit,
+            Self::StandIn { act, .. } => match act.fault() {
+                Some(fault) => fault,
+                None => return None,
+            },
             Self::Pause { proc, .. } => match proc {
                 Proc::Lrm(_) => Fault::PauseLrm,
                 Proc::Mux => Fault::PauseMux,
                 Proc::Contender => Fault::PauseContender,
+                Proc::Crm => Fault::PauseCrm,
             },
             Self::Crash { proc, .. } => match proc {
                 Proc::Lrm(_) => Fault::CrashLrm,
                 Proc::Mux => Fault::CrashMux,
                 Proc::Contender => Fault::CrashContender,
+                Proc::Crm => Fault::CrashCrm,
             },
             Self::Execute { .. }
             | Self::Deliver { .. }
@@ -370,6 +417,11 @@ impl Action {
             | Self::StartLrm { .. }
             | Self::StartMux { .. }
             | Self::StartContender { .. }
+            | Self::StartCrm { .. }
+            | Self::Command { .. }
+            | Self::Edit { .. }
+            | Self::StopCrm { .. }
+            | Self::ConfirmDead { .. }
             | Self::Contend { .. }
             | Self::LetGo { .. }
             | Self::Move { .. }
@@ -431,7 +483,31 @@ impl Action {
             Self::Tick => 41,
             Self::TickDrifting { .. } => 42,
             Self::OpenFails { .. } => 43,
+            Self::StartCrm { .. } => 44,
+            Self::StandIn { .. } => 45,
+            Self::Command { .. } => 46,
+            Self::Edit { .. } => 47,
+            Self::StopCrm { .. } => 48,
+            Self::ConfirmDead { .. } => 49,
         }
+    }
+
+    /// Whether it is something that people ask for, on budget.
+    #[must_use]
+    pub const fn is_asked(&self) -> bool {
+        matches!(
+            self,
+            Self::Want { .. }
+                | Self::RestartLrm { .. }
+                | Self::StopLrm { .. }
+                | Self::Reconfigure
+                | Self::TerminateMux { .. }
+                | Self::SecondLrm { .. }
+                | Self::Command { .. }
+                | Self::Edit { .. }
+                | Self::StopCrm { .. }
+                | Self::ConfirmDead { .. }
+        )
     }
 
     /// Whether time passes.

@@ -8,11 +8,13 @@
 use lockstep_model::id::{
     BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, Uid,
 };
-use lockstep_model::record::Outcome;
+use lockstep_model::lrm;
+use lockstep_model::record::{Key, Outcome};
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::visit::{Visit, VisitDeadline, Visitor};
 
 use crate::action::Proc;
+use crate::crm::FromStore;
 use crate::setup::{Fault, Setup};
 use crate::state::{
     Delayed, FromClient, Host, IDS_PER_HOST, LockHistory, Process, Stage, Store, Worker, World,
@@ -35,10 +37,32 @@ impl Visitor for Shift {
     }
 }
 
+/// With what revisions are compared in a world.
+#[derive(Clone, Copy, Default)]
+struct Scope {
+    /// Those of the manager's records with others of the same record alone.
+    data: bool,
+    /// Those of all records so: no LRM is there, which compares what it read with its grant's.
+    all: bool,
+    /// Nothing that was read or written is on its way.
+    quiet: bool,
+}
+
+impl Scope {
+    const fn is_alone(self, key: Key) -> bool {
+        match key {
+            Key::Data(_) => self.data,
+            Key::Grant(_) | Key::Beat(_) | Key::Service(_) => self.all,
+        }
+    }
+}
+
 /// Every id in use, by what it is compared with.
 #[derive(Default)]
 struct Ids {
+    scope: Scope,
     revisions: Vec<u64>,
+    of_records: Vec<(Key, u64)>,
     epochs: Vec<(LockId, u64)>,
     boots: Vec<u128>,
     incarnations: Vec<u64>,
@@ -49,6 +73,17 @@ struct Ids {
 impl Visitor for Ids {
     fn revision(&mut self, revision: &mut Revision) {
         self.revisions.push(revision.0);
+    }
+    fn revision_under(&mut self, key: Key, revision: &mut Revision) {
+        match self.scope.is_alone(key) {
+            true => self.of_records.push((key, revision.0)),
+            false => self.revisions.push(revision.0),
+        }
+    }
+    fn horizon(&mut self, revision: &mut Revision) {
+        if !self.scope.quiet {
+            self.revisions.push(revision.0);
+        }
     }
     fn epoch(&mut self, lock: LockId, epoch: &mut Epoch) {
         self.epochs.push((lock, epoch.0));
@@ -78,12 +113,33 @@ fn rank<T: Ord>(values: &[T], value: &T, first_of_group: &T) -> u64 {
     before(value) - before(first_of_group) + 1
 }
 
+/// The outcome that an answer to an LRM tells.
+fn lrm_outcome(input: &lrm::Input) -> Option<Outcome> {
+    if let lrm::Input::Written { outcome, .. } = input {
+        return Some(*outcome);
+    }
+    None
+}
+
 /// Replaces every id by its rank.
 struct Rename(Ids);
 
 impl Visitor for Rename {
     fn revision(&mut self, revision: &mut Revision) {
         revision.0 = rank(&self.0.revisions, &revision.0, &0);
+    }
+    fn revision_under(&mut self, key: Key, revision: &mut Revision) {
+        match self.0.scope.is_alone(key) {
+            true => revision.0 = rank(&self.0.of_records, &(key, revision.0), &(key, 0)),
+            false => self.revision(revision),
+        }
+    }
+    fn horizon(&mut self, revision: &mut Revision) {
+        match self.0.scope.quiet {
+            // Whatever comes is at least as new as the store is now.
+            true => revision.0 = self.0.revisions.len() as u64,
+            false => self.revision(revision),
+        }
     }
     fn epoch(&mut self, lock: LockId, epoch: &mut Epoch) {
         epoch.0 = rank(&self.0.epochs, &(lock, epoch.0), &(lock, 0));
@@ -178,6 +234,8 @@ impl Visit for Host {
         self.mux.visit(visitor);
         self.mux_peer.visit(visitor);
         self.contender.visit(visitor);
+        self.crm.visit(visitor);
+        self.stand_in.visit(visitor);
         self.workers.visit(visitor);
         self.last_deadline.visit(visitor);
     }
@@ -205,8 +263,12 @@ impl Visit for Delayed {
 
 impl Visit for LockHistory {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        self.node.visit(visitor);
-        self.taken.visit(visitor);
+        if let LockId::Agent(node) = &mut self.lock {
+            visitor.node(node);
+        }
+        if self.taken != Revision::ABSENT {
+            visitor.revision_under(Key::Grant(self.lock), &mut self.taken);
+        }
     }
 }
 
@@ -245,7 +307,7 @@ impl World {
         if setup.reduce {
             self.forget_the_unawaited();
         }
-        self.rename();
+        self.rename(setup);
         if setup.symmetric.len() > 1 {
             self.least_permutation(setup);
         }
@@ -289,6 +351,10 @@ impl World {
                 let contender = host.contender.as_ref();
                 contender.is_some_and(|it| it.machine.awaits(request))
             }
+            Proc::Crm => host
+                .crm
+                .as_ref()
+                .is_some_and(|crm| crm.machine.awaits(request)),
             Proc::Mux => false,
         }
     }
@@ -313,13 +379,52 @@ impl World {
                         .is_none_or(|request| machine.awaits(request))
                 });
             }
+            if let Some(crm) = &mut host.crm {
+                let machine = &crm.machine;
+                crm.inbox.retain(|input| machine.awaits(input.answers()));
+            }
         }
     }
 
-    fn rename(&mut self) {
-        let mut ids = Ids::default();
+    /// With what revisions are compared here. Where a write's answer is on its way, its one revision
+    /// stands for those of several records, and all are kept in one order.
+    fn scope(&self, setup: &Setup) -> Scope {
+        if setup.cluster.is_none() {
+            return Scope::default();
+        }
+        let applied = |outcome: &Outcome| matches!(outcome, Outcome::Applied(_));
+        let under_way = |stage: &Stage| match stage {
+            Stage::Written(_, outcome) => applied(outcome),
+            Stage::Sent { .. } | Stage::Read(..) => false,
+        };
+        let answered = |host: &Host| {
+            let crm = host.crm.iter().flat_map(|crm| &crm.inbox);
+            let lrms = host.lrms.iter().flat_map(|lrm| &lrm.inbox);
+            let mut outcomes = crm.map(FromStore::outcome).chain(lrms.map(lrm_outcome));
+            outcomes.any(|outcome| outcome.is_some_and(|outcome| applied(&outcome)))
+        };
+        let in_flight = self.store.delayed.iter().any(|one| under_way(&one.stage))
+            || self.hosts.iter().any(answered);
+        let idle = |host: &Host| {
+            host.crm.as_ref().is_none_or(|crm| crm.inbox.is_empty()) && host.lrms.is_empty()
+        };
+        let quiet = self.store.delayed.is_empty() && self.hosts.iter().all(idle);
+        let lrms = self.hosts.iter().any(|host| !host.lrms.is_empty());
+        Scope {
+            data: !in_flight,
+            all: !in_flight && !lrms && setup.hosts.iter().all(|host| !host.lrm),
+            quiet,
+        }
+    }
+
+    fn rename(&mut self, setup: &Setup) {
+        let mut ids = Ids {
+            scope: self.scope(setup),
+            ..Ids::default()
+        };
         self.visit(&mut ids);
         sort(&mut ids.revisions);
+        sort(&mut ids.of_records);
         sort(&mut ids.epochs);
         sort(&mut ids.boots);
         sort(&mut ids.incarnations);
@@ -340,6 +445,9 @@ impl World {
             }
             if let Some(contender) = &mut host.contender {
                 contender.inbox.sort_unstable();
+            }
+            if let Some(crm) = &mut host.crm {
+                crm.inbox.sort_unstable();
             }
             host.workers.sort_unstable();
         }
@@ -377,8 +485,11 @@ impl World {
         if let Some(before) = &mut world.store.before {
             before.1.sort_unstable_by_key(|entry| entry.key);
         }
-        world.store.locks.sort_unstable_by_key(|lock| lock.node);
-        world.rename();
+        world
+            .store
+            .locks
+            .sort_unstable_by_key(|history| history.lock);
+        world.rename(setup);
         world
     }
 }

@@ -216,7 +216,7 @@ impl World {
                     | None => 0,
                 }
             }
-            Proc::Contender => 0,
+            Proc::Contender | Proc::Crm => 0,
         }
     }
 

@@ -10,12 +10,14 @@
 use lockstep_model::contender;
 use lockstep_model::id::ServiceId;
 use lockstep_model::lrm;
+use lockstep_model::master;
 use lockstep_model::record::Wanted;
 use lockstep_model::time::Instant;
 use lockstep_model::watchdog;
 
 use crate::action::{Action, Proc};
 use crate::setup::{Admin, Fault, Setup};
+use crate::stand_in::Act;
 use crate::state::{Host, Instance, Stage, World};
 
 impl World {
@@ -85,6 +87,9 @@ impl World {
                     worker,
                 });
             }
+        }
+        for act in self.acts(setup, index) {
+            actions.push(Action::StandIn { host: index, act });
         }
         self.add_hardware(setup, index, actions);
     }
@@ -203,6 +208,9 @@ impl World {
             if setup.hosts[index].contends_for.is_some() && host.contender.is_none() {
                 actions.push(Action::StartContender { host: index });
             }
+            if setup.hosts[index].crm && host.crm.is_none() {
+                actions.push(Action::StartCrm { host: index });
+            }
         }
         if self.store.down {
             actions.push(Action::OutageEnds);
@@ -250,7 +258,50 @@ impl World {
             if host.runs(Proc::Mux) && setup.admin.contains(&Admin::TerminateMux) {
                 actions.push(Action::TerminateMux { host: index });
             }
+            self.add_people_of_cluster(setup, index, actions);
         }
+        if let Some(cluster) = &setup.cluster {
+            if setup.admin.contains(&Admin::Command) {
+                let commands = 0..cluster.commands.len();
+                actions.extend(commands.map(|which| Action::Command { which }));
+            }
+            if setup.admin.contains(&Admin::Edit) {
+                let edits = 0..cluster.edits.len();
+                let news = edits.filter(|which| self.is_news(&cluster.edits[*which]));
+                actions.extend(news.map(|which| Action::Edit { which }));
+            }
+        }
+    }
+
+    /// Whether a change of the configuration changes anything.
+    fn is_news(&self, edit: &crate::cluster::Edit) -> bool {
+        self.data(edit.key) != Some(&edit.data)
+    }
+
+    fn add_people_of_cluster(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
+        let host = &self.hosts[index];
+        if host.stand_in_stays() && host.on && !host.stopped {
+            if setup.admin.contains(&Admin::RestartLrm) {
+                actions.push(Action::RestartLrm { host: index });
+            }
+            if setup.admin.contains(&Admin::StopLrm) {
+                actions.push(Action::StopLrm { host: index });
+            }
+        }
+        if host.runs(Proc::Crm) && host.crm.is_some() && setup.admin.contains(&Admin::StopCrm) {
+            actions.push(Action::StopCrm { host: index });
+        }
+        // A person sees that the machine is off, and what trailed has ended.
+        let dead = !host.on && host.trailing.iter().all(|left| *left == 0);
+        if dead && setup.admin.contains(&Admin::ConfirmDead) && self.lists_boot_before(index) {
+            actions.push(Action::ConfirmDead { host: index });
+        }
+    }
+
+    /// Whether a host's lock lists services as left running.
+    fn lists_boot_before(&self, index: usize) -> bool {
+        self.grant(self.hosts[index].node)
+            .is_some_and(|grant| grant.state.unguarded().is_some())
     }
 
     fn may_reconfigure(&self, setup: &Setup) -> bool {
@@ -324,6 +375,7 @@ impl World {
                 Proc::Lrm(_) => (Fault::PauseLrm, Fault::CrashLrm),
                 Proc::Mux => (Fault::PauseMux, Fault::CrashMux),
                 Proc::Contender => (Fault::PauseContender, Fault::CrashContender),
+                Proc::Crm => (Fault::PauseCrm, Fault::CrashCrm),
             };
             // Stopped while it has nothing to do, the multiplexer is as one stopped when it has, but
             // that it doesn't learn of another configuration.
@@ -339,6 +391,13 @@ impl World {
         if self.allows(setup, Fault::PauseAll) && host.processes().any(|proc| !host.is_paused(proc))
         {
             actions.push(Action::PauseAll { host: index });
+        }
+        if host.stand_in.as_ref().is_some_and(|it| !it.paused) {
+            for act in [Act::Pause, Act::Crash] {
+                if act.fault().is_some_and(|fault| self.allows(setup, fault)) {
+                    actions.push(Action::StandIn { host: index, act });
+                }
+            }
         }
         for (worker, job) in host.workers.iter().enumerate() {
             if self.allows(setup, Fault::AgentFails) {
@@ -469,6 +528,7 @@ impl World {
         let late = |at: Instant| Instant(at.0 + setup.physics.kernel_delay);
         process_urgent
             || host.workers.iter().any(|worker| !worker.hung)
+            || self.must_reset(setup, index)
             || self.reset_due(setup, index) == Some(0)
             || (host.mux.is_some() && Self::is_due(setup, host.kill_timer.map(late)))
     }
@@ -479,10 +539,12 @@ impl Host {
     pub fn processes(&self) -> impl Iterator<Item = Proc> + use<> {
         let mux = self.mux.as_ref().map(|_| Proc::Mux);
         let contender = self.contender.as_ref().map(|_| Proc::Contender);
+        let crm = self.crm.as_ref().map(|_| Proc::Crm);
         (0..self.lrms.len())
             .map(Proc::Lrm)
             .chain(mux)
             .chain(contender)
+            .chain(crm)
     }
 
     /// Whether a process is stopped.
@@ -492,6 +554,7 @@ impl Host {
             Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| lrm.paused),
             Proc::Mux => self.mux.as_ref().is_some_and(|mux| mux.paused),
             Proc::Contender => self.contender.as_ref().is_some_and(|it| it.paused),
+            Proc::Crm => self.crm.as_ref().is_some_and(|it| it.paused),
         }
     }
 
@@ -505,6 +568,7 @@ impl Host {
             Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| lrm.notified),
             Proc::Mux => false,
             Proc::Contender => self.contender.as_ref().is_some_and(|it| it.notified),
+            Proc::Crm => self.crm.as_ref().is_some_and(|it| it.notified),
         }
     }
 
@@ -519,6 +583,7 @@ impl Host {
                 .contender
                 .as_ref()
                 .is_some_and(|it| !it.outbox.is_empty()),
+            Proc::Crm => self.crm.as_ref().is_some_and(|it| !it.outbox.is_empty()),
         }
     }
 
@@ -543,6 +608,7 @@ impl Host {
                 let count = self.contender.as_ref().map_or(0, |it| it.outbox.len());
                 (0..count).collect()
             }
+            Proc::Crm => self.executable_crm(),
         }
     }
 
@@ -552,6 +618,7 @@ impl Host {
             Proc::Lrm(index) => self.lrms.get(index).map_or(0, |lrm| lrm.inbox.len()),
             Proc::Mux => self.mux.as_ref().map_or(0, |mux| mux.inbox.len()),
             Proc::Contender => self.contender.as_ref().map_or(0, |it| it.inbox.len()),
+            Proc::Crm => self.crm.as_ref().map_or(0, |it| it.inbox.len()),
         };
         (0..count).filter(move |position| match proc {
             Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| {
@@ -568,7 +635,7 @@ impl Host {
                     .iter()
                     .all(|earlier| earlier.from != from)
             }),
-            Proc::Contender => true,
+            Proc::Contender | Proc::Crm => true,
         })
     }
 
@@ -578,6 +645,7 @@ impl Host {
             Proc::Lrm(index) => self.lrms.get(index)?.machine.next_wakeup(config),
             Proc::Mux => self.mux.as_ref()?.machine.next_wakeup(config),
             Proc::Contender => self.contender.as_ref()?.machine.next_wakeup(config),
+            Proc::Crm => self.crm.as_ref()?.machine.next_wakeup(config),
         };
         wakeup.map(|wakeup| wakeup.at)
     }
@@ -604,6 +672,13 @@ impl Host {
                 }),
             Proc::Mux => false,
             Proc::Contender => true,
+            Proc::Crm => self
+                .crm
+                .as_ref()
+                .is_some_and(|crm| match crm.outbox[effect] {
+                    master::Effect::Write(_) | master::Effect::Read(_) => true,
+                    master::Effect::Exit => false,
+                }),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Processes: taking in inputs, executing effects.
 
 use lockstep_model::contender;
-use lockstep_model::event::Event;
 use lockstep_model::lrm::{self, Job, Report};
 use lockstep_model::time::Span;
 use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
 use lockstep_model::watchdog::{self};
 
 use crate::action::Proc;
+use crate::crm::Said;
 use crate::setup::Setup;
 use crate::state::{Device, FromClient, Instance, Worker, World};
 
@@ -18,12 +18,14 @@ impl World {
         host: usize,
         index: usize,
         input: lrm::Input,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         let config = setup.config(self.reconfigured);
         let Some(process) = self.hosts[host].lrms.get_mut(index) else {
             return Vec::new();
         };
-        process.take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects))
+        let said = process
+            .take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects));
+        said.into_iter().map(Said::from).collect()
     }
 
     pub(crate) fn step_mux(
@@ -31,7 +33,7 @@ impl World {
         setup: &Setup,
         host: usize,
         input: watchdog::Input,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         let config = setup.config(self.reconfigured);
         let value = &mut self.hosts[host];
         let Some(process) = &mut value.mux else {
@@ -42,7 +44,7 @@ impl World {
         // A timer that was moved while the multiplexer was stopped stands, whatever that thinks.
         let enforced = process.machine.deadline(config).max(value.kill_timer);
         value.last_deadline = enforced.or(value.last_deadline);
-        events
+        events.into_iter().map(Said::from).collect()
     }
 
     pub(crate) fn step_contender(
@@ -50,12 +52,14 @@ impl World {
         setup: &Setup,
         host: usize,
         input: contender::Input,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         let config = setup.config(self.reconfigured);
         let Some(process) = &mut self.hosts[host].contender else {
             return Vec::new();
         };
-        process.take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects))
+        let said = process
+            .take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects));
+        said.into_iter().map(Said::from).collect()
     }
 
     /// What a synchronous call returns: taken in at once, or later like any input.
@@ -65,7 +69,7 @@ impl World {
         host: usize,
         index: usize,
         input: lrm::Input,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         if setup.reduce {
             return self.step_lrm(setup, host, index, input);
         }
@@ -83,7 +87,7 @@ impl World {
         proc: Proc,
         effect: usize,
         delayed: bool,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         match proc {
             Proc::Lrm(index) => {
                 let outbox = &mut self.hosts[host].lrms[index].outbox;
@@ -111,6 +115,13 @@ impl World {
                 }
                 Vec::new()
             }
+            Proc::Crm => {
+                let Some(crm) = &mut self.hosts[host].crm else {
+                    return Vec::new();
+                };
+                let effect = crm.outbox.remove(effect);
+                self.execute_crm(setup, host, effect, delayed)
+            }
         }
     }
 
@@ -121,7 +132,7 @@ impl World {
         index: usize,
         effect: lrm::Effect,
         delayed: bool,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         let owner = self.hosts[host].lrms[index].incarnation;
         match effect {
             lrm::Effect::Write(write) => {
@@ -211,7 +222,7 @@ impl World {
         }
     }
 
-    fn execute_mux(&mut self, setup: &Setup, host: usize, effect: watchdog::Effect) -> Vec<Event> {
+    fn execute_mux(&mut self, setup: &Setup, host: usize, effect: watchdog::Effect) -> Vec<Said> {
         let value = &mut self.hosts[host];
         let counting = |timeout: Span| Device::Counting {
             timeout,
@@ -268,7 +279,7 @@ impl World {
         host: usize,
         effect: usize,
         longer: bool,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         let value = &mut self.hosts[host];
         let asked = value.mux.as_mut().map(|mux| mux.outbox.remove(effect));
         let Some(watchdog::Effect::Open { timeout }) = asked else {
@@ -292,7 +303,7 @@ impl World {
         host: usize,
         proc: Proc,
         input: usize,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         match proc {
             Proc::Lrm(index) => {
                 let input = self.hosts[host].lrms[index].inbox.remove(input);
@@ -330,11 +341,12 @@ impl World {
                 let input = contender.inbox.remove(input);
                 self.step_contender(setup, host, input)
             }
+            Proc::Crm => self.deliver_crm(setup, host, input),
         }
     }
 
     /// A process sees what the watch has for it.
-    pub(crate) fn watch(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Event> {
+    pub(crate) fn watch(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Said> {
         match proc {
             Proc::Lrm(index) => {
                 let snapshot = self.store.snapshot();
@@ -348,16 +360,18 @@ impl World {
                 }
                 self.step_contender(setup, host, contender::Input::Watched(snapshot))
             }
+            Proc::Crm => self.watch_crm(setup, host),
             Proc::Mux => Vec::new(),
         }
     }
 
     /// A process wakes up.
-    pub(crate) fn wake(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Event> {
+    pub(crate) fn wake(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Said> {
         match proc {
             Proc::Lrm(index) => self.step_lrm(setup, host, index, lrm::Input::Timer),
             Proc::Mux => self.step_mux(setup, host, watchdog::Input::Timer),
             Proc::Contender => self.step_contender(setup, host, contender::Input::Timer),
+            Proc::Crm => self.wake_crm(setup, host),
         }
     }
 

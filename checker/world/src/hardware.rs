@@ -1,17 +1,17 @@
 //! Power, processes coming and going, the watchdog's device, and time.
 
 use lockstep_model::contender::{self, Contender};
-use lockstep_model::event::Event;
 use lockstep_model::id::{BootId, Incarnation};
 use lockstep_model::lrm::{self, Lrm};
 use lockstep_model::time::Instant;
 use lockstep_model::watchdog::{self, Multiplexer};
 
+use crate::crm::Said;
 use crate::setup::{Admin, Setup};
 use crate::state::{Device, FromClient, Instance, Process, World};
 
 impl World {
-    fn incarnation(&mut self, host: usize) -> Incarnation {
+    pub(crate) fn incarnation(&mut self, host: usize) -> Incarnation {
         let next = &mut self.hosts[host].next_incarnation;
         let incarnation = *next;
         next.0 += 1;
@@ -19,7 +19,7 @@ impl World {
     }
 
     /// A host boots: nothing of the last boot is left.
-    pub(crate) fn boot(&mut self, setup: &Setup, host: usize) -> Vec<Event> {
+    pub(crate) fn boot(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
         self.hosts[host].on = true;
         let mut events = Vec::new();
         if setup.hosts[host].lrm {
@@ -28,6 +28,12 @@ impl World {
         }
         if setup.hosts[host].contends_for.is_some() {
             self.start_contender(setup, host);
+        }
+        if setup.hosts[host].stand_in {
+            self.start_stand_in(setup, host);
+        }
+        if setup.hosts[host].crm {
+            events.extend(self.start_crm(setup, host));
         }
         events
     }
@@ -45,6 +51,8 @@ impl World {
         value.mux = None;
         value.mux_peer = None;
         value.contender = None;
+        value.crm = None;
+        value.stand_in = None;
         value.workers.clear();
         value.intents.clear();
         value.stopped = false;
@@ -58,13 +66,13 @@ impl World {
     }
 
     /// The first LRM process obtains the kernel lock, and reads this boot's intents.
-    fn obtain_kernel_lock(&mut self, setup: &Setup, host: usize) -> Vec<Event> {
+    fn obtain_kernel_lock(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
         let intents = self.hosts[host].intents.clone();
         self.step_lrm(setup, host, 0, lrm::Input::KernelLock { intents })
     }
 
     /// An LRM process is started. It obtains the kernel lock if no other process has it.
-    pub(crate) fn start_lrm(&mut self, setup: &Setup, host: usize) -> Vec<Event> {
+    pub(crate) fn start_lrm(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
         let incarnation = self.incarnation(host);
         let value = &mut self.hosts[host];
         let me = value.holder(incarnation);
@@ -92,7 +100,7 @@ impl World {
         }
     }
 
-    pub(crate) fn start_mux(&mut self, setup: &Setup, host: usize) -> Vec<Event> {
+    pub(crate) fn start_mux(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
         let value = &mut self.hosts[host];
         let marker = value.marker;
         value.mux = Some(Process::new(Incarnation(0), Multiplexer::new()));
@@ -177,10 +185,18 @@ impl World {
             }
             host.rebase(setup, advance);
         }
+        self.age_locks(setup);
+        self.stand_ins_beat(setup);
+    }
+
+    /// Nobody has written to a lock for one more tick.
+    fn age_locks(&mut self, setup: &Setup) {
         let bound = setup.rebase_bound.0;
         for index in 0..self.store.locks.len() {
-            let node = self.store.locks[index].node;
-            let held = self.grant(node).is_some_and(|grant| grant.state.is_held());
+            let lock = self.store.locks[index].lock;
+            let held = self
+                .grant_of(lock)
+                .is_some_and(|grant| grant.state.is_held());
             // How long a free lock has been free says nothing.
             let lock = &mut self.store.locks[index];
             lock.age = if held { (lock.age + 1).min(bound) } else { 0 };

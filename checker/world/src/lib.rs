@@ -15,7 +15,10 @@
 
 pub mod action;
 pub mod canonical;
+pub mod cluster;
+mod commit;
 pub mod coverage;
+pub mod crm;
 mod enabled;
 mod execute;
 mod hardware;
@@ -24,9 +27,11 @@ pub mod property;
 mod quiet;
 mod request;
 pub mod setup;
+pub mod stand_in;
 pub mod state;
 mod step;
 
 pub use action::{Action, Proc};
+pub use crm::Said;
 pub use setup::{Admin, Fault, Setup};
 pub use state::World;

@@ -1,7 +1,7 @@
 //! What administrators, and the manager on their behalf, do.
 
+use crate::crm::Said;
 use lockstep_model::contender;
-use lockstep_model::event::Event;
 use lockstep_model::id::{Revision, ServiceId, Uid};
 use lockstep_model::lrm::{self, Leave};
 use lockstep_model::record::{Key, Put, Record, Service, Wanted};
@@ -23,13 +23,11 @@ impl World {
             .filter_map(|entry| entry.record.as_service())
             .map(|service| service.uid.0);
         service.uid = Uid(newest.max().unwrap_or(0) + 1);
-        self.write_by_hand(
-            setup,
-            Put {
-                key: Key::Service(id),
-                record: Record::Service(service),
-            },
-        );
+        let put = Put {
+            key: Key::Service(id),
+            record: Record::Service(service),
+        };
+        self.write_by_hand(setup, vec![put]);
     }
 
     pub(crate) fn want(&mut self, setup: &Setup, id: ServiceId, wanted: Wanted) {
@@ -41,11 +39,15 @@ impl World {
         self.rewrite(setup, id, |service| service.location = target);
     }
 
-    pub(crate) fn leave(&mut self, setup: &Setup, host: usize, leave: Leave) -> Vec<Event> {
+    pub(crate) fn leave(&mut self, setup: &Setup, host: usize, leave: Leave) -> Vec<Said> {
+        if let Some(stand_in) = &mut self.hosts[host].stand_in {
+            stand_in.leaving = Some(leave.mode());
+            return Vec::new();
+        }
         self.step_lrm(setup, host, 0, lrm::Input::Leave(leave))
     }
 
-    pub(crate) fn terminate_mux(&mut self, setup: &Setup, host: usize) -> Vec<Event> {
+    pub(crate) fn terminate_mux(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
         self.step_mux(setup, host, watchdog::Input::Terminate)
     }
 
@@ -55,13 +57,13 @@ impl World {
         host: usize,
         service: ServiceId,
         to: usize,
-    ) -> Vec<Event> {
+    ) -> Vec<Said> {
         let target = setup.hosts[to].node;
         self.step_contender(setup, host, contender::Input::Move { service, target })
     }
 
     /// The second configuration comes into force; every process is told.
-    pub(crate) fn reconfigure(&mut self, setup: &Setup) -> Vec<Event> {
+    pub(crate) fn reconfigure(&mut self, setup: &Setup) -> Vec<Said> {
         self.reconfigured = true;
         let mut events = Vec::new();
         for host in 0..self.hosts.len() {

@@ -2,6 +2,7 @@
 
 use lockstep_model::id::{Holder, LockId, NodeId, ServiceId};
 use lockstep_model::lrm::{self, Job};
+use lockstep_model::master;
 use lockstep_model::record::{Grant, GrantState, Key, Record, Write};
 use lockstep_model::time::Span;
 
@@ -64,6 +65,18 @@ properties! {
     OutageTolerated = "outage-tolerated",
     #[doc = "An LRM that knows that a service was left running unguarded doesn't touch it."]
     FrozenUntouched = "frozen-untouched",
+    #[doc = "Every node that is chosen for a service is one that strict rules allow."]
+    Affinity = "affinity",
+    #[doc = "Failed starts and relocations are repeated as often as is configured."]
+    PolicyBounds = "policy-bounds",
+    #[doc = "What is in error stays as it is until somebody disables it."]
+    ErrorUntouched = "error-untouched",
+    #[doc = "What is disabled isn't moved off a dead node."]
+    DisabledNotRecovered = "disabled-not-recovered",
+    #[doc = "A command that a master takes in shows in what it writes with it."]
+    NoLostCommand = "no-lost-command",
+    #[doc = "A service that is configured stays managed."]
+    NoLostService = "no-lost-service",
     #[doc = "At most one worker at a time for a service, and none without a recorded intent."]
     AtMostOnce = "at-most-once",
     #[doc = "Nothing happens for ever without time passing."]
@@ -91,10 +104,10 @@ impl Property {
 
 /// Collects broken properties.
 #[derive(Default)]
-struct Broken(u64);
+pub(crate) struct Broken(u64);
 
 impl Broken {
-    fn unless(&mut self, holds: bool, property: Property) {
+    pub(crate) fn unless(&mut self, holds: bool, property: Property) {
         if !holds {
             self.0 |= property.bit();
         }
@@ -133,7 +146,7 @@ impl World {
                 if host.does_io(service) {
                     self.judge_instance(index, host, service, &mut broken);
                 }
-                if host.instances[service] != Instance::Absent {
+                if host.instances[service] != Instance::Absent && host.stand_in.is_none() {
                     broken.unless(self.is_guarded(setup, host), Property::WatchdogGuards);
                 }
             }
@@ -158,7 +171,7 @@ impl World {
         broken.unless(!taken || listed, Property::TakenIsDead);
         let age = self
             .store
-            .history(host.node)
+            .history(LockId::Agent(host.node))
             .map_or(u64::MAX, |lock| lock.age);
         let guarded = match &grant.state {
             GrantState::HeldGuarded => covered == Covered::Own && age < grant.ttl.0,
@@ -184,7 +197,8 @@ impl World {
             return false;
         };
         let timing = setup.config(self.reconfigured).timing();
-        let age = self.store.history(host.node).map_or(0, |lock| lock.age);
+        let lock = LockId::Agent(host.node);
+        let age = self.store.history(lock).map_or(0, |lock| lock.age);
         let margin = timing.margin(timeout + Span(setup.physics.device_slack));
         // One's own clock may have lost what T(1−ρ) allows for, and what a host was stopped for.
         let authority = match setup.physics.drift_spacing {
@@ -212,6 +226,9 @@ impl World {
                     contender.machine.check().is_ok(),
                     Property::MachineInvariants,
                 );
+            }
+            if let Some(crm) = &host.crm {
+                broken.unless(crm.machine.check().is_ok(), Property::MachineInvariants);
             }
             let alone = |worker: &crate::state::Worker| {
                 host.workers
@@ -242,22 +259,19 @@ impl World {
             }
             Action::Execute {
                 host,
-                proc: Proc::Contender,
+                proc: proc @ (Proc::Contender | Proc::Crm),
                 effect,
             } => {
-                if let Some(write) = self.write_of(host, Proc::Contender, effect)
+                if let Some(write) = self.write_of(host, proc, effect)
                     && self.reaches_store(host)
+                    && let Some(sender) = self.sender(host, proc)
                 {
-                    let incarnation = self.hosts[host].contender.as_ref().map(|it| it.incarnation);
-                    if let Some(incarnation) = incarnation {
-                        let sender = self.hosts[host].holder(incarnation);
-                        self.judge_write(&sender, write, &mut broken);
-                    }
+                    self.judge_write(setup, &sender, write, &mut broken);
                 }
             }
             Action::Apply { delayed } => {
                 if let Stage::Sent { sender, write } = &self.store.delayed[delayed].stage {
-                    self.judge_write(sender, write, &mut broken);
+                    self.judge_write(setup, sender, write, &mut broken);
                 }
             }
             Action::HandEdit { .. } => {
@@ -296,6 +310,10 @@ impl World {
                 lockstep_model::contender::Effect::Write(write) => Some(write),
                 lockstep_model::contender::Effect::Read(_) => None,
             },
+            Proc::Crm => match host.crm.as_ref()?.outbox.get(effect)? {
+                master::Effect::Write(write) => Some(write),
+                master::Effect::Read(_) | master::Effect::Exit => None,
+            },
             Proc::Mux => None,
         }
     }
@@ -314,12 +332,13 @@ impl World {
             lrm::Effect::Write(write) => {
                 if self.reaches_store(host) {
                     let sender = value.holder(lrm.incarnation);
-                    self.judge_write(&sender, write, broken);
+                    self.judge_write(setup, &sender, write, broken);
                 }
             }
             lrm::Effect::Spawn { service, job, .. } => {
                 if *job == Job::Start {
-                    let taken = self.store.history(value.node).map(|lock| lock.taken);
+                    let lock = LockId::Agent(value.node);
+                    let taken = self.store.history(lock).map(|lock| lock.taken);
                     let fresh = lrm.machine.view_revision() >= taken;
                     broken.unless(fresh, Property::StartAfterGrantRead);
                 }
@@ -369,21 +388,22 @@ impl World {
         broken.unless(!(left && knows), Property::FrozenUntouched);
     }
 
-    fn judge_write(&self, sender: &Holder, write: &Write, broken: &mut Broken) {
+    fn judge_write(&self, setup: &Setup, sender: &Holder, write: &Write, broken: &mut Broken) {
         if !self.store.would_apply(write) {
             return;
         }
+        self.judge_commit(setup, sender, write, broken);
         for put in &write.puts {
             match (&put.key, &put.record) {
-                (Key::Grant(LockId::Agent(node)), Record::Grant(new)) => {
-                    self.judge_grant(sender, *node, new, broken);
+                (Key::Grant(lock), Record::Grant(new)) => {
+                    self.judge_grant(sender, *lock, new, broken);
                 }
-                (Key::Beat(LockId::Agent(node)), Record::Beat(_)) => {
+                (Key::Beat(lock), Record::Beat(_)) => {
                     let taken_along = write
                         .puts
                         .iter()
-                        .any(|other| other.key == Key::Grant(LockId::Agent(*node)));
-                    let holds = self.holds(sender, *node) || taken_along;
+                        .any(|other| other.key == Key::Grant(*lock));
+                    let holds = self.holds(sender, *lock) || taken_along;
                     broken.unless(holds, Property::SingleWriter);
                 }
                 (Key::Service(id), Record::Service(new)) => {
@@ -391,7 +411,7 @@ impl World {
                         continue;
                     };
                     if old.location != new.location {
-                        let holds = self.holds(sender, old.location);
+                        let holds = self.holds(sender, LockId::Agent(old.location));
                         broken.unless(holds, Property::LocChangesUnderLock);
                         let listed = self
                             .grant(old.location)
@@ -404,15 +424,17 @@ impl World {
         }
     }
 
-    fn holds(&self, sender: &Holder, node: NodeId) -> bool {
-        self.grant(node)
+    fn holds(&self, sender: &Holder, lock: LockId) -> bool {
+        self.grant_of(lock)
             .is_some_and(|grant| grant.state.is_held() && grant.holder == *sender)
     }
 
-    fn judge_grant(&self, sender: &Holder, node: NodeId, new: &Grant, broken: &mut Broken) {
-        let Some(old) = self.grant(node) else { return };
+    fn judge_grant(&self, sender: &Holder, lock: LockId, new: &Grant, broken: &mut Broken) {
+        let Some(old) = self.grant_of(lock) else {
+            return;
+        };
         let taking = new.epoch > old.epoch;
-        broken.unless(taking || self.holds(sender, node), Property::SingleWriter);
+        broken.unless(taking || self.holds(sender, lock), Property::SingleWriter);
         let Some(list) = old.state.unguarded() else {
             return;
         };

@@ -1,16 +1,16 @@
 //! Steps that are taken at once, because their place among the others of the same tick matters to
 //! nobody.
 
-use lockstep_model::event::Event;
 use lockstep_model::watchdog;
 
 use crate::action::Proc;
+use crate::crm::Said;
 use crate::setup::Setup;
 use crate::state::World;
 
 impl World {
     /// Takes every step that may be taken at once.
-    pub(crate) fn settle(&mut self, setup: &Setup, events: &mut Vec<Event>) {
+    pub(crate) fn settle(&mut self, setup: &Setup, events: &mut Vec<Said>) {
         self.watch_quietly(setup, events);
         for host in 0..self.hosts.len() {
             self.ping_quietly(setup, host);
@@ -20,7 +20,7 @@ impl World {
     /// A process that only takes note of what its watch shows, and has nothing else to do, does so
     /// at once: nobody else sees when within a tick that is. One that would act on it, or that may
     /// first do something without having seen it, does so in any order.
-    fn watch_quietly(&mut self, setup: &Setup, events: &mut Vec<Event>) {
+    fn watch_quietly(&mut self, setup: &Setup, events: &mut Vec<Said>) {
         for host in 0..self.hosts.len() {
             for proc in self.hosts[host].processes() {
                 if !self.only_watches(setup, host, proc) {

@@ -1,10 +1,11 @@
 //! Requests to the store: applied at once, lost, or on their way for any time.
 
 use lockstep_model::id::{Holder, LockId, NodeId, Revision};
-use lockstep_model::record::{Entry, Key, Outcome, Put, Record, Write};
+use lockstep_model::record::{DataKey, Entry, Key, Outcome, Put, Record, Write};
 use lockstep_model::{contender, lrm};
 
 use crate::action::Proc;
+use crate::crm::FromStore;
 use crate::setup::{Fault, Setup};
 use crate::state::{Delayed, Stage, World};
 
@@ -16,11 +17,12 @@ impl World {
     }
 
     /// Who a process is to the store.
-    fn sender(&self, host: usize, proc: Proc) -> Option<Holder> {
+    pub(crate) fn sender(&self, host: usize, proc: Proc) -> Option<Holder> {
         let value = &self.hosts[host];
         let incarnation = match proc {
             Proc::Lrm(index) => value.lrms.get(index)?.incarnation,
             Proc::Contender => value.contender.as_ref()?.incarnation,
+            Proc::Crm => value.crm.as_ref()?.incarnation,
             Proc::Mux => return None,
         };
         Some(value.holder(incarnation))
@@ -69,6 +71,11 @@ impl World {
                     contender
                         .inbox
                         .push(contender::Input::Written { request, outcome });
+                }
+            }
+            Proc::Crm => {
+                if let Some(crm) = &mut host.crm {
+                    crm.inbox.push(FromStore::Written { request, outcome });
                 }
             }
             Proc::Mux => {}
@@ -121,6 +128,11 @@ impl World {
                         .push(contender::Input::Read { request, snapshot });
                 }
             }
+            Proc::Crm => {
+                if let Some(crm) = &mut host.crm {
+                    crm.inbox.push(FromStore::Read { request, snapshot });
+                }
+            }
             Proc::Mux => {}
         }
     }
@@ -145,23 +157,21 @@ impl World {
     fn put(&mut self, sender: &Holder, put: Put, revision: Revision) {
         let Put { key, record } = put;
         match key {
-            Key::Grant(LockId::Agent(node)) => {
+            Key::Grant(lock) => {
                 let epoch_of = |record: &Record| record.as_grant().map(|grant| grant.epoch);
                 let epoch = epoch_of(&record);
                 let before = self
                     .store
                     .entry(key)
                     .and_then(|entry| epoch_of(&entry.record));
-                self.touch_lock(node, (epoch != before).then_some(revision));
-                self.notify(sender, Some(node));
+                self.touch_lock(lock, (epoch != before).then_some(revision));
+                self.notify(sender, key);
             }
-            Key::Beat(LockId::Agent(node)) => {
-                self.touch_lock(node, None);
-                self.notify(sender, Some(node));
+            Key::Beat(lock) => {
+                self.touch_lock(lock, None);
+                self.notify(sender, key);
             }
-            Key::Service(_) => self.notify(sender, None),
-            // No world has any yet.
-            Key::Grant(LockId::Manager) | Key::Beat(LockId::Manager) | Key::Data(_) => {}
+            Key::Service(_) | Key::Data(_) => self.notify(sender, key),
         }
         let entries = &mut self.store.entries;
         let entry = Entry {
@@ -175,24 +185,37 @@ impl World {
         }
     }
 
-    fn touch_lock(&mut self, node: NodeId, taken: Option<Revision>) {
-        if let Some(lock) = self.store.locks.iter_mut().find(|lock| lock.node == node) {
-            lock.age = 0;
-            lock.taken = taken.unwrap_or(lock.taken);
+    fn touch_lock(&mut self, lock: LockId, taken: Option<Revision>) {
+        let mut histories = self.store.locks.iter_mut();
+        if let Some(history) = histories.find(|history| history.lock == lock) {
+            history.age = 0;
+            history.taken = taken.unwrap_or(history.taken);
         }
     }
 
-    /// Watches show a lock's records to its node's LRM and to whoever contends for it, and all
-    /// services to everybody. Nobody is told of his own writes: their answers tell more.
-    fn notify(&mut self, sender: &Holder, lock: Option<NodeId>) {
+    /// Watches show a lock's records to its node's LRM and to whoever contends for it, all services
+    /// to everybody, the manager's status to LRMs, and everything to CRMs. Nobody is told of his own
+    /// writes: their answers tell more.
+    fn notify(&mut self, sender: &Holder, key: Key) {
+        let concerns = |node: NodeId, is_lrm: bool| match key {
+            Key::Grant(lock) | Key::Beat(lock) => lock == LockId::Agent(node),
+            Key::Service(_) => true,
+            Key::Data(DataKey::Status) => is_lrm,
+            Key::Data(_) => false,
+        };
         for host in &mut self.hosts {
+            if let Some(crm) = &mut host.crm
+                && crm.incarnation != sender.incarnation
+            {
+                crm.notified = true;
+            }
             if let Some(contender) = &mut host.contender {
-                let concerned = lock.is_none_or(|lock| contender.machine.node() == lock);
+                let concerned = concerns(contender.machine.node(), false);
                 if concerned && contender.incarnation != sender.incarnation {
                     contender.notified = true;
                 }
             }
-            let concerned = lock.is_none_or(|lock| host.node == lock);
+            let concerned = concerns(host.node, true);
             for lrm in &mut host.lrms {
                 if concerned && lrm.incarnation != sender.incarnation {
                     lrm.notified = true;
@@ -214,23 +237,33 @@ impl World {
                     contender.notified = true;
                 }
             }
+            Proc::Crm => {
+                if let Some(crm) = &mut host.crm {
+                    crm.notified = true;
+                }
+            }
             Proc::Mux => {}
         }
     }
 
-    /// Somebody who is no process writes a record: a person, through the manager or by hand.
-    pub(crate) fn write_by_hand(&mut self, setup: &Setup, put: Put) {
+    /// Somebody who is no process writes records: a person, through the manager or by hand.
+    pub(crate) fn write_by_hand(&mut self, setup: &Setup, puts: Vec<Put>) {
         let nobody = self.hosts[0].holder(lockstep_model::id::Incarnation(u64::MAX));
+        self.write_as(setup, &nobody, puts);
+    }
+
+    /// Somebody writes records without a condition.
+    pub(crate) fn write_as(&mut self, setup: &Setup, sender: &Holder, puts: Vec<Put>) {
         let request = lockstep_model::id::RequestId {
-            process: nobody.incarnation,
+            process: sender.incarnation,
             number: 1,
         };
         let write = Write {
             request,
             compares: Vec::new(),
-            puts: vec![put],
+            puts,
         };
-        self.apply(setup, &nobody, write);
+        self.apply(setup, sender, write);
     }
 
     /// A delayed write reaches the store.
@@ -268,12 +301,12 @@ impl World {
         if let Some((host, index)) = self.find_lrm(from) {
             return Some((host, Proc::Lrm(index)));
         }
-        let host = self.hosts.iter().position(|host| {
-            host.contender
-                .as_ref()
-                .is_some_and(|contender| contender.incarnation == from)
-        })?;
-        Some((host, Proc::Contender))
+        self.hosts.iter().enumerate().find_map(|(index, host)| {
+            let contender = host.contender.as_ref().map(|it| it.incarnation);
+            let crm = host.crm.as_ref().map(|it| it.incarnation);
+            let of = |proc, incarnation| (incarnation == Some(from)).then_some((index, proc));
+            of(Proc::Contender, contender).or(of(Proc::Crm, crm))
+        })
     }
 
     /// Answers that were on their way when the connection broke are lost.
@@ -292,6 +325,9 @@ impl World {
                 )
             });
         }
+        if let Some(crm) = &mut host.crm {
+            crm.inbox.clear();
+        }
     }
 
     /// The connection is back: the watch shows everything anew.
@@ -302,6 +338,9 @@ impl World {
         }
         if let Some(contender) = &mut host.contender {
             contender.notified = true;
+        }
+        if let Some(crm) = &mut host.crm {
+            crm.notified = true;
         }
     }
 }

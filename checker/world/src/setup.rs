@@ -12,6 +12,8 @@ use lockstep_model::record::Wanted;
 use lockstep_model::time::Span;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::ClusterSetup;
+
 /// Everything that stays the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setup {
@@ -21,6 +23,8 @@ pub struct Setup {
     pub hosts: Vec<HostSetup>,
     /// The services, by number.
     pub services: Vec<ServiceSetup>,
+    /// What CRMs know and people may ask of them; `None`: there are none.
+    pub cluster: Option<Box<ClusterSetup>>,
     /// Which faults may happen.
     pub faults: Vec<Fault>,
     /// How many of them, in all.
@@ -46,6 +50,8 @@ pub struct Setup {
     pub outage_max: Option<u64>,
     /// Whether nothing that can happen here may reset a host.
     pub never_resets: bool,
+    /// For how many ticks everything goes well before anything else may happen.
+    pub warm: u64,
     /// Instants further back than this are not told apart. At least the largest sum compared.
     pub rebase_bound: Span,
 }
@@ -59,6 +65,10 @@ pub struct HostSetup {
     pub machine: MachineId,
     /// Whether it runs an LRM and a multiplexer.
     pub lrm: bool,
+    /// Whether it runs a stand-in for them.
+    pub stand_in: bool,
+    /// Whether it runs a CRM.
+    pub crm: bool,
     /// The node whose lock it contends for, if any.
     pub contends_for: Option<NodeId>,
     /// Whether it is switched on in the beginning.
@@ -114,6 +124,8 @@ pub enum Fault {
     PauseMux,
     /// The contender is stopped.
     PauseContender,
+    /// The CRM is stopped.
+    PauseCrm,
     /// All processes of a host are stopped together and resumed separately.
     PauseAll,
     /// The LRM dies, and may be started again.
@@ -122,6 +134,8 @@ pub enum Fault {
     CrashMux,
     /// The contender dies, and may be started again.
     CrashContender,
+    /// The CRM dies, and may be started again.
+    CrashCrm,
     /// A host can't reach the store.
     Isolate,
     /// Nobody can reach the store.
@@ -170,6 +184,14 @@ pub enum Admin {
     LetGo,
     /// Change to the second configuration.
     Reconfigure,
+    /// Give the CRM one of the cluster's commands.
+    Command,
+    /// Make one of the cluster's changes of the configuration.
+    Edit,
+    /// Stop a CRM.
+    StopCrm,
+    /// Say that a node is dead, when it is.
+    ConfirmDead,
     /// Ask the multiplexer to terminate.
     TerminateMux,
     /// Start a second LRM process on a node.
@@ -198,12 +220,31 @@ impl Setup {
             .map(ServiceId)
     }
 
+    /// What a CRM compares elapsed times with, if there is one.
+    fn crm_sum(config: &Config<Mask>, crms: bool) -> Span {
+        let (timing, policy) = (config.timing(), config.policy());
+        let patience = Span(timing.presence.0.saturating_mul(3));
+        let sums = [
+            patience,
+            timing.fence_delay,
+            policy.round,
+            policy.forget_node,
+        ];
+        let largest = sums.into_iter().max().filter(|_| crms);
+        largest.unwrap_or(Span::ZERO)
+    }
+
     /// A rebase bound that every comparison of both configurations fits in.
     #[must_use]
-    pub fn sufficient_bound(configs: &[Config<Mask>; 2]) -> Span {
+    pub fn sufficient_bound(configs: &[Config<Mask>; 2], crms: bool) -> Span {
         configs
             .iter()
-            .map(|config| config.timing().largest_sum())
+            .map(|config| {
+                config
+                    .timing()
+                    .largest_sum()
+                    .max(Self::crm_sum(config, crms))
+            })
             .max()
             .unwrap_or(Span::ZERO)
     }
@@ -214,8 +255,15 @@ impl Setup {
     ///
     /// The first reason why it doesn't.
     pub fn check(&self) -> Result<(), &'static str> {
-        if self.rebase_bound < Self::sufficient_bound(&self.configs) {
+        let crms = self.cluster.is_some();
+        if self.rebase_bound < Self::sufficient_bound(&self.configs, crms) {
             return Err("instants that are compared are taken for equal");
+        }
+        if crms != self.hosts.iter().any(|host| host.crm) {
+            return Err("CRMs know nothing of their cluster");
+        }
+        if crms && self.symmetric.len() > 1 {
+            return Err("CRMs tell nodes apart by their names");
         }
         let (Some(first), true) = (self.symmetric.first(), self.symmetric.len() > 1) else {
             return Ok(());
@@ -255,17 +303,20 @@ impl Setup {
             node: NodeId(number),
             machine: MachineId(u128::from(number)),
             lrm,
+            stand_in: false,
+            crm: false,
             contends_for,
             on: true,
         };
         Self {
-            rebase_bound: Self::sufficient_bound(&configs),
+            rebase_bound: Self::sufficient_bound(&configs, false),
             configs,
             hosts: vec![host(0, true, None), host(1, false, Some(NodeId(0)))],
             services: vec![ServiceSetup {
                 location: NodeId(0),
                 wanted: Wanted::Started,
             }],
+            cluster: None,
             faults: Vec::new(),
             fault_budget: 0,
             each_fault_once: false,
@@ -278,6 +329,7 @@ impl Setup {
             symmetric: Vec::new(),
             outage_max: None,
             never_resets: false,
+            warm: 0,
         }
     }
 }

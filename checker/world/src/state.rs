@@ -2,16 +2,23 @@
 
 use lockstep_model::contender::{self, Contender};
 use lockstep_model::event::{Effects, Event};
+use lockstep_model::format::rules::Rules;
 use lockstep_model::id::{
-    BootId, Holder, Incarnation, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
+    BootId, Holder, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, ServiceId, Uid,
 };
 use lockstep_model::lrm::{self, Job, Lrm};
-use lockstep_model::record::{Entry, Key, Outcome, Record, Service, Snapshot, Write};
+use lockstep_model::master::{self, Master};
+use lockstep_model::record::{
+    Data, DataKey, Entry, Key, Outcome, Record, Service, Snapshot, Write,
+};
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::message::ToMultiplexer;
 use lockstep_model::watchdog::{self, Multiplexer};
 
+use crate::action::Action;
+use crate::crm::FromStore;
 use crate::setup::Setup;
+use crate::stand_in::StandIn;
 
 /// A cluster at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +66,10 @@ pub struct Host {
     pub mux_peer: Option<Incarnation>,
     /// The contender.
     pub contender: Option<Process<Contender, contender::Input, contender::Effect>>,
+    /// The CRM.
+    pub crm: Option<Process<Master, FromStore, master::Effect>>,
+    /// What stands for the LRM and the multiplexer.
+    pub stand_in: Option<StandIn>,
     /// The services' processes here, by service.
     pub instances: Vec<Instance>,
     /// How many ticks of I/O a dead instance has left, by service.
@@ -164,11 +175,11 @@ pub struct Store {
     pub before: Option<Box<(Revision, Vec<Entry>)>>,
 }
 
-/// What a lock's history says, by node.
+/// What a lock's history says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LockHistory {
-    /// Whose lock.
-    pub node: NodeId,
+    /// Which lock.
+    pub lock: LockId,
     /// True ticks since its grant or beat changed; saturates at the rebase bound.
     pub age: u64,
     /// The revision of the write that began the present term.
@@ -228,8 +239,8 @@ impl Store {
 
     /// A lock's history.
     #[must_use]
-    pub fn history(&self, node: NodeId) -> Option<&LockHistory> {
-        self.locks.iter().find(|lock| lock.node == node)
+    pub fn history(&self, lock: LockId) -> Option<&LockHistory> {
+        self.locks.iter().find(|history| history.lock == lock)
     }
 
     /// Whether every condition of a write holds.
@@ -281,16 +292,25 @@ impl World {
     #[must_use]
     pub fn initial(setup: &Setup) -> Self {
         let services = setup.service_ids().zip(&setup.services);
+        let crms = setup.cluster.is_some();
+        // An order that no manager has given yet has no number.
+        let uid = if crms { Uid::NONE } else { Uid(1) };
         let entries = services.map(|(id, service)| Entry {
             key: Key::Service(id),
             revision: Revision(1),
-            record: Record::Service(Service::new(service.location, service.wanted, Uid(1))),
+            record: Record::Service(Service::new(service.location, service.wanted, uid)),
         });
+        let mut entries: Vec<Entry> = entries.chain(configured(setup)).collect();
+        entries.sort_unstable_by_key(|entry| entry.key);
         let mut nodes: Vec<NodeId> = setup.hosts.iter().map(|host| host.node).collect();
         nodes.sort_unstable();
         nodes.dedup();
-        let history = |node| LockHistory {
-            node,
+        let manager = crms.then_some(LockId::Manager);
+        let locks = manager
+            .into_iter()
+            .chain(nodes.into_iter().map(LockId::Agent));
+        let history = |lock| LockHistory {
+            lock,
             age: 0,
             taken: Revision::ABSENT,
         };
@@ -300,11 +320,11 @@ impl World {
                 .collect(),
             store: Store {
                 revision: Revision(1),
-                entries: entries.collect(),
+                entries,
                 down: false,
                 outage: 0,
                 delayed: Vec::new(),
-                locks: nodes.into_iter().map(history).collect(),
+                locks: locks.map(history).collect(),
                 before: None,
             },
             faults_left: setup.fault_budget,
@@ -318,7 +338,23 @@ impl World {
             }
         }
         world.canonicalize(setup);
-        world
+        world.warmed_up(setup)
+    }
+
+    /// The world after the ticks in which nothing goes wrong and nobody asks for anything. Among what
+    /// may happen then the first comes first.
+    fn warmed_up(mut self, setup: &Setup) -> Self {
+        let mut left = setup.warm;
+        while left > 0 {
+            let actions = self.enabled(setup);
+            let ordinary = |action: &&Action| action.fault().is_none() && !action.is_asked();
+            let Some(action) = actions.iter().find(ordinary) else {
+                break;
+            };
+            left -= u64::from(action.is_time());
+            self = self.after(setup, action).0;
+        }
+        self
     }
 
     /// The LRM process with this identity, and where it is.
@@ -332,6 +368,30 @@ impl World {
             Some((host, lrm))
         })
     }
+}
+
+/// The configuration in the beginning.
+fn configured(setup: &Setup) -> Vec<Entry> {
+    let Some(cluster) = &setup.cluster else {
+        return Vec::new();
+    };
+    let entry = |key, data| Entry {
+        key: Key::Data(key),
+        revision: Revision(1),
+        record: Record::Data(Box::new(data)),
+    };
+    let resources = setup.service_ids().zip(&cluster.resources);
+    let configured = resources.filter(|(_, resource)| resource.is_some());
+    let mut entries: Vec<Entry> = configured
+        .map(|(id, resource)| entry(DataKey::Resource(id), Data::Resource(resource.clone())))
+        .collect();
+    if cluster.rules != Rules::default() {
+        entries.push(entry(DataKey::Rules, Data::Rules(cluster.rules.clone())));
+    }
+    if !cluster.groups.is_empty() {
+        entries.push(entry(DataKey::Groups, Data::Groups(cluster.groups.clone())));
+    }
+    entries
 }
 
 impl Host {
@@ -352,6 +412,8 @@ impl Host {
             mux: None,
             mux_peer: None,
             contender: None,
+            crm: None,
+            stand_in: None,
             instances: vec![Instance::Absent; services],
             trailing: vec![0; services],
             workers: Vec::new(),

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use lockstep_model::contender;
-use lockstep_model::event::Event;
 use lockstep_model::lrm::Leave;
 
 use crate::action::{Action, Proc};
+use crate::crm::Said;
 use crate::setup::{Fault, Setup};
 use crate::state::World;
 
@@ -17,7 +17,7 @@ impl World {
     ///
     /// If the action names something that isn't there. [`World::enabled`] never does.
     #[must_use]
-    pub fn after(&self, setup: &Setup, action: &Action) -> (Self, Vec<Event>) {
+    pub fn after(&self, setup: &Setup, action: &Action) -> (Self, Vec<Said>) {
         let mut world = self.clone();
         let mut events = world.perform(setup, action);
         if setup.reduce {
@@ -43,7 +43,7 @@ impl World {
         Cow::Owned(world)
     }
 
-    fn perform(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+    fn perform(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
         match *action {
             Action::Execute { .. }
             | Action::Deliver { .. }
@@ -77,6 +77,13 @@ impl World {
             Action::StartLrm { host } => return self.start_lrm(setup, host),
             Action::StartMux { host } => return self.start_mux(setup, host),
             Action::StartContender { host } => self.start_contender(setup, host),
+            Action::StartCrm { host } => return self.start_crm(setup, host),
+            Action::StandIn { host, act } => {
+                if act.fault().is_some() {
+                    self.spend(setup, action);
+                }
+                self.act(setup, host, act);
+            }
             Action::Contend { .. } | Action::LetGo { .. } | Action::Move { .. } => {
                 return self.manage(setup, action);
             }
@@ -85,6 +92,10 @@ impl World {
             | Action::StopLrm { .. }
             | Action::Reconfigure
             | Action::TerminateMux { .. }
+            | Action::Command { .. }
+            | Action::Edit { .. }
+            | Action::StopCrm { .. }
+            | Action::ConfirmDead { .. }
             | Action::SecondLrm { .. } => {
                 self.admin_left = self.admin_left.saturating_sub(1);
                 return self.administer(setup, action);
@@ -130,7 +141,7 @@ impl World {
         clippy::wildcard_enum_match_arm,
         reason = "the caller has picked out what processes do"
     )]
-    fn run(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+    fn run(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
         match *action {
             Action::Execute { host, proc, effect } => {
                 self.execute(setup, host, proc, effect, false)
@@ -146,7 +157,7 @@ impl World {
         clippy::wildcard_enum_match_arm,
         reason = "the caller has picked out the manager's actions"
     )]
-    fn manage(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+    fn manage(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
         match *action {
             Action::Contend { host } => self.step_contender(setup, host, contender::Input::Contend),
             Action::LetGo { host } => self.step_contender(setup, host, contender::Input::LetGo),
@@ -159,7 +170,7 @@ impl World {
         clippy::wildcard_enum_match_arm,
         reason = "the caller has picked out an administrator's actions"
     )]
-    fn administer(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+    fn administer(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
         match *action {
             Action::Want { service, wanted } => {
                 self.want(setup, service, wanted);
@@ -170,6 +181,19 @@ impl World {
             Action::Reconfigure => self.reconfigure(setup),
             Action::TerminateMux { host } => self.terminate_mux(setup, host),
             Action::SecondLrm { host } => self.start_lrm(setup, host),
+            Action::StopCrm { host } => self.stop_crm(setup, host),
+            Action::Command { which } => {
+                self.give_command(setup, which);
+                Vec::new()
+            }
+            Action::Edit { which } => {
+                self.edit(setup, which);
+                Vec::new()
+            }
+            Action::ConfirmDead { host } => {
+                self.confirm_dead(setup, host);
+                Vec::new()
+            }
             ref other => unreachable!("{other:?} is not an administrator's"),
         }
     }
@@ -178,7 +202,7 @@ impl World {
         clippy::wildcard_enum_match_arm,
         reason = "the caller has picked out the faults"
     )]
-    fn fail(&mut self, setup: &Setup, action: &Action) -> Vec<Event> {
+    fn fail(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
         match *action {
             Action::ExecuteDelayed { host, proc, effect } => {
                 return self.execute(setup, host, proc, effect, true);
@@ -204,11 +228,16 @@ impl World {
                 }
                 self.set_paused(host, Proc::Mux, true);
                 self.set_paused(host, Proc::Contender, true);
+                self.set_paused(host, Proc::Crm, true);
+                if let Some(stand_in) = &mut self.hosts[host].stand_in {
+                    stand_in.paused = true;
+                }
             }
             Action::Crash { host, proc } => match proc {
                 Proc::Lrm(index) => self.lrm_ends(setup, host, index),
                 Proc::Mux => self.mux_ends(host),
                 Proc::Contender => self.hosts[host].contender = None,
+                Proc::Crm => self.hosts[host].crm = None,
             },
             Action::PowerOff { host } => self.power_off(setup, host),
             Action::Isolate { host } => {
@@ -244,6 +273,11 @@ impl World {
             Proc::Contender => {
                 if let Some(contender) = &mut host.contender {
                     contender.paused = paused;
+                }
+            }
+            Proc::Crm => {
+                if let Some(crm) = &mut host.crm {
+                    crm.paused = paused;
                 }
             }
         }

@@ -213,6 +213,12 @@ impl<M: Mutation> Config<M> {
         }
     }
 
+    /// The same with other decisions and counts: a checker's are as small as they can be.
+    #[must_use]
+    pub fn deciding(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
     /// The numbers.
     #[must_use]
     pub const fn timing(&self) -> &Timing {

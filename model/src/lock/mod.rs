@@ -32,9 +32,9 @@ use crate::config::Config;
 use crate::event::Violation;
 use crate::id::{Holder, LockId, RequestId, Revision, ServiceId};
 use crate::mutation::{Mutant, Mutation};
-use crate::record::{Grant, GrantState};
+use crate::record::{Grant, GrantState, Key};
 use crate::time::{Instant, Wakeup, Why};
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, Visitor, visit_horizon, visit_under};
 pub use standing::{Standing, Takeover};
 pub use types::{Change, Hold};
 use types::{Kind, Request, Seen};
@@ -311,8 +311,8 @@ impl Visit for Client {
             }
         }
         if let Some(seen) = &mut self.seen {
-            seen.grant_revision.visit(visitor);
-            seen.beat_revision.visit(visitor);
+            visit_under(Key::Grant(lock), &mut seen.grant_revision, visitor);
+            visit_under(Key::Beat(lock), &mut seen.beat_revision, visitor);
             seen.since.visit(visitor);
             if let Some(grant) = &mut seen.grant {
                 grant.visit_under(lock, visitor);
@@ -320,9 +320,9 @@ impl Visit for Client {
         }
         if let Some(hold) = &mut self.hold {
             visitor.epoch(lock, &mut hold.epoch);
-            hold.visit(visitor);
+            hold.visit_under(lock, visitor);
         }
-        self.known.visit(visitor);
+        visit_horizon(&mut self.known, visitor);
         if let LockId::Agent(node) = &mut self.lock {
             visitor.node(node);
         }

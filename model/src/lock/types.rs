@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Epoch, Revision};
-use crate::record::{Grant, GrantState};
+use crate::id::{Epoch, LockId, Revision};
+use crate::record::{Grant, GrantState, Key};
 use crate::time::{Instant, Span};
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::{Visit, VisitDeadline, Visitor, visit_under};
 
 /// The lock as last read, and since when it has not changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,11 +88,14 @@ impl Visit for Kind {
     }
 }
 
-visit_fields!(Hold {
-    state,
-    taken,
-    grant_revision,
-    beat_revision;
-    expires,
-    renew_at
-});
+impl Hold {
+    /// Visits the hold as that of `lock`.
+    pub(super) fn visit_under<V: Visitor + ?Sized>(&mut self, lock: LockId, visitor: &mut V) {
+        self.state.visit(visitor);
+        visit_under(Key::Grant(lock), &mut self.taken, visitor);
+        visit_under(Key::Grant(lock), &mut self.grant_revision, visitor);
+        visit_under(Key::Beat(lock), &mut self.beat_revision, visitor);
+        self.expires.visit_deadline(visitor);
+        self.renew_at.visit_deadline(visitor);
+    }
+}

@@ -322,6 +322,16 @@ impl Manager {
         self.status.master = Some(self.me);
     }
 
+    /// Forgets what is made anew in every round.
+    pub fn forget_buffers(&mut self) {
+        self.modes.clear();
+        self.answers = Aside::default();
+        self.usage = Aside(usage::Table::new());
+        self.scratch = Aside(Scratch::new());
+        self.online = Aside::default();
+        self.status.written = Aside(None);
+    }
+
     /// Whether the whole stack is disarmed, as of the last round.
     #[must_use]
     pub const fn is_disarmed(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::mutation::Mutation;
 use crate::record::{DataKey, Key, Snapshot};
 use crate::table::Table;
 use crate::time::{Instant, Span};
-use crate::visit::visit_fields;
+use crate::visit::{Visit, Visitor, visit_under};
 
 /// What was seen of the nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,4 +131,12 @@ impl Members {
     }
 }
 
-visit_fields!(Members { revisions, seen });
+impl Visit for Members {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        for (node, (published, beat)) in self.revisions.iter_mut() {
+            visit_under(Key::Data(DataKey::Lrm(node)), published, visitor);
+            visit_under(Key::Beat(LockId::Agent(node)), beat, visitor);
+        }
+        self.seen.visit(visitor);
+    }
+}

@@ -12,7 +12,7 @@ use crate::manager::status::{Entry, LrmStatus, Resource, Status};
 use crate::manager::{LockView, View};
 use crate::record::{Data, DataKey, Key, Put, Record, Service, Snapshot};
 use crate::table::Table;
-use crate::visit::visit_fields;
+use crate::visit::{Visit, Visitor, visit_horizon, visit_under};
 
 /// The records, taken apart. Each is looked at again only when its revision has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -243,20 +243,38 @@ impl Mirror {
     }
 }
 
-visit_fields!(Mirror {
-    revision,
-    status,
-    services,
-    lrms,
-    revisions
-});
-visit_fields!(Revisions {
-    status,
-    commands,
-    rules,
-    groups,
-    entries,
-    resources,
-    services,
-    lrms
-});
+impl Visit for Mirror {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        visit_horizon(&mut self.revision, visitor);
+        self.status.visit(visitor);
+        self.services.visit(visitor);
+        self.lrms.visit(visitor);
+        self.revisions.visit(visitor);
+    }
+}
+
+impl Visit for Revisions {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        let single = [
+            (DataKey::Status, &mut self.status),
+            (DataKey::Commands, &mut self.commands),
+            (DataKey::Rules, &mut self.rules),
+            (DataKey::Groups, &mut self.groups),
+        ];
+        for (key, revision) in single {
+            visit_under(Key::Data(key), revision, visitor);
+        }
+        for (id, revision) in self.entries.iter_mut() {
+            visit_under(Key::Data(DataKey::Entry(id)), revision, visitor);
+        }
+        for (id, revision) in self.resources.iter_mut() {
+            visit_under(Key::Data(DataKey::Resource(id)), revision, visitor);
+        }
+        for (id, revision) in self.services.iter_mut() {
+            visit_under(Key::Service(id), revision, visitor);
+        }
+        for (node, revision) in self.lrms.iter_mut() {
+            visit_under(Key::Data(DataKey::Lrm(node)), revision, visitor);
+        }
+    }
+}

@@ -678,6 +678,12 @@ impl Master {
         earliest(own.into_iter().chain(contenders))
     }
 
+    /// Forgets what is kept for speed or for people alone: the checker keeps many of these.
+    pub fn forget_buffers(&mut self) {
+        self.said = Aside::default();
+        self.crm.forget_buffers();
+    }
+
     /// The invariants of this machine's own state.
     ///
     /// # Errors

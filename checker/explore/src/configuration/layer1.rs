@@ -162,6 +162,8 @@ fn singles(timing: &Timing) -> Vec<Configuration> {
             Fault::Power
             | Fault::PauseMux
             | Fault::PauseContender
+            | Fault::PauseCrm
+            | Fault::CrashCrm
             | Fault::CrashLrm
             | Fault::CrashMux
             | Fault::CrashContender
@@ -378,7 +380,7 @@ fn reconfigured(timing: &Timing) -> Vec<Configuration> {
         let mut setup = holder(before, &faults, 1);
         setup.fault_hosts = vec![0];
         setup.configs[1] = Config::for_checking(after.clone(), Ranks::default(), Mask::NONE);
-        setup.rebase_bound = Setup::sufficient_bound(&setup.configs);
+        setup.rebase_bound = Setup::sufficient_bound(&setup.configs, false);
         setup.admin = vec![Admin::Reconfigure];
         setup.admin_budget = 1;
         let name = format!("l1/{}/{name}", kappa_name(timing));
@@ -412,6 +414,8 @@ pub(crate) fn twin(timing: &Timing, machine: u128) -> Setup {
         node: NodeId(0),
         machine: MachineId(machine),
         lrm: true,
+        stand_in: false,
+        crm: false,
         contends_for: None,
         on: false,
     };

@@ -107,6 +107,8 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
         Fault::Delay => &[Tag::ZombieApplied],
         Fault::AgentFails => &[Tag::HalfStarted],
         Fault::PauseContender
+        | Fault::PauseCrm
+        | Fault::CrashCrm
         | Fault::PauseAll
         | Fault::CrashContender
         | Fault::Outage

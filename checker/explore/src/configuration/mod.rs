@@ -7,6 +7,7 @@
 mod assumptions;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
+pub(crate) mod layer3;
 mod reference;
 mod timings;
 
@@ -162,6 +163,7 @@ impl Configuration {
 pub fn all() -> Vec<Configuration> {
     let mut all = layer1::all();
     all.extend(layer2::all());
+    all.extend(layer3::all());
     all.extend(reference::all());
     all.extend(assumptions::all());
     all

@@ -1,5 +1,6 @@
 //! The state at the end of a story.
 
+use lockstep_model::id::LockId;
 use lockstep_model::record::{GrantState, Key, Record};
 use lockstep_model::time::Instant;
 use lockstep_world::state::{Device, Host, Instance};
@@ -26,8 +27,11 @@ pub(super) fn of(scene: &Scene<'_>) -> Vec<(String, Vec<String>)> {
 fn store(scene: &Scene<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     for history in &scene.world.store.locks {
-        let lock = scene.node(history.node);
-        let Some(grant) = scene.world.grant(history.node) else {
+        let lock = match history.lock {
+            LockId::Manager => "manager lock".into(),
+            LockId::Agent(node) => format!("lock of {}", scene.node(node)),
+        };
+        let Some(grant) = scene.world.grant_of(history.lock) else {
             continue;
         };
         let holder = scene.holder(&grant.holder);
@@ -35,17 +39,17 @@ fn store(scene: &Scene<'_>) -> Vec<String> {
         let silent = format!("silent for {} of T = {}", history.age, grant.ttl.0);
         lines.push(match &grant.state {
             GrantState::HeldGuarded => {
-                format!("lock of {lock}: held by {holder}, {term}, {silent}")
+                format!("{lock}: held by {holder}, {term}, {silent}")
             }
             GrantState::HeldUnguarded(list) => format!(
-                "lock of {lock}: held by {holder}, {term}, {silent}; {} may run unguarded",
+                "{lock}: held by {holder}, {term}, {silent}; {} may run unguarded",
                 services(&list.services)
             ),
             GrantState::ReleasedClean => {
-                format!("lock of {lock}: free, released by {holder} with nothing running, {term}")
+                format!("{lock}: free, released by {holder} with nothing running, {term}")
             }
             GrantState::ReleasedRunning(list) => format!(
-                "lock of {lock}: free, released by {holder} with {} left running, {term}",
+                "{lock}: free, released by {holder} with {} left running, {term}",
                 services(&list.services)
             ),
         });
@@ -148,6 +152,10 @@ fn processes(scene: &Scene<'_>, index: usize, host: &Host) -> Vec<String> {
                         format!("{state}{}", moment("deadline D", deadline)),
                         mux.paused,
                     )
+                }
+                lockstep_world::Proc::Crm => {
+                    let crm = host.crm.as_ref()?;
+                    (crm.machine.state().to_string(), crm.paused)
                 }
                 lockstep_world::Proc::Contender => {
                     let contender = host.contender.as_ref()?;

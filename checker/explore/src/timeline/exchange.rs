@@ -63,6 +63,9 @@ pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
                     scene.node(new.location)
                 ));
             }
+            (Key::Data(key), Record::Data(data)) => {
+                parts.push(super::cluster::data(scene, key, data));
+            }
             (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => {}
         }
     }
@@ -114,7 +117,7 @@ pub(super) const fn report(report: Report) -> &'static str {
     }
 }
 
-const fn outcome(outcome: &Outcome) -> &'static str {
+pub(super) const fn outcome(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Applied(_) => "hears: applied",
         Outcome::Refused => "hears: refused",

@@ -11,6 +11,7 @@
 //! [`layout()`] makes a table of it, with one column for each host. This module knows no colours: a
 //! [`Tone`] says how much something matters, and who prints decides what that looks like.
 
+mod cluster;
 mod ending;
 mod exchange;
 mod layout;

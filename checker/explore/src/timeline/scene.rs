@@ -97,6 +97,7 @@ impl Scene<'_> {
             Proc::Lrm(_) => "LRM".into(),
             Proc::Mux => "mux".into(),
             Proc::Contender => "contender".into(),
+            Proc::Crm => "CRM".into(),
         }
     }
 
@@ -117,6 +118,12 @@ impl Scene<'_> {
             }
             if host.lrm {
                 parts.push("runs services".into());
+            }
+            if host.stand_in {
+                parts.push("runs services, its LRM a stand-in".into());
+            }
+            if host.crm {
+                parts.push("runs a CRM".into());
             }
             if let Some(lock) = host.contends_for {
                 parts.push(format!("contends for the lock of {lock}"));

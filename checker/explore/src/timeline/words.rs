@@ -1,11 +1,11 @@
 //! Words for an action, from the state before it and what the machines decided in it.
 
-use lockstep_model::event::Event;
 use lockstep_model::lrm;
 use lockstep_model::time::Why;
 use lockstep_world::state::{Delayed, Instance, Stage};
-use lockstep_world::{Action, Proc, World};
+use lockstep_world::{Action, Proc, Said as Decided, World};
 
+use super::cluster;
 use super::exchange::{self, contender_input, lrm_input, mux_effect, to_mux};
 use super::scene::{self, Scene, services};
 use super::{Place, Tone};
@@ -23,7 +23,7 @@ pub(super) fn of_action(
     scene: &Scene<'_>,
     action: &Action,
     after: &World,
-    events: &[Event],
+    events: &[Decided],
 ) -> Vec<Said> {
     let mut said: Vec<Said> = act(scene, action).into_iter().collect();
     let (place, who) = speaker(scene, action, said.last());
@@ -32,7 +32,10 @@ pub(super) fn of_action(
         said.pop();
     }
     for event in events {
-        let (what, tone) = exchange::decided(scene, event);
+        let (what, tone) = match event {
+            Decided::Machine(event) => exchange::decided(scene, event),
+            Decided::Crm(event) => cluster::said(scene, event),
+        };
         let who = who.clone();
         said.push(Said {
             place,
@@ -57,6 +60,7 @@ fn speaker(scene: &Scene<'_>, action: &Action, last: Option<&Said>) -> (Place, S
             (scene.place(host), "new LRM".into())
         }
         Action::StartMux { host } | Action::TerminateMux { host } => process(host, Proc::Mux),
+        Action::StartCrm { host } | Action::StopCrm { host } => process(host, Proc::Crm),
         _ => last.map_or((Place::Elsewhere, String::new()), |last| {
             (last.place, last.who.clone())
         }),
@@ -85,6 +89,8 @@ fn act(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         | Action::StartLrm { .. }
         | Action::StartMux { .. }
         | Action::StartContender { .. }
+        | Action::StartCrm { .. }
+        | Action::StandIn { .. }
         | Action::PowerOff { .. }
         | Action::PowerOn { .. }
         | Action::Isolate { .. }
@@ -105,6 +111,10 @@ fn act(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         | Action::Reconfigure
         | Action::TerminateMux { .. }
         | Action::SecondLrm { .. }
+        | Action::Command { .. }
+        | Action::Edit { .. }
+        | Action::StopCrm { .. }
+        | Action::ConfirmDead { .. }
         | Action::Contend { .. }
         | Action::Move { .. }
         | Action::LetGo { .. } => acts_of_people(scene, action),
@@ -188,6 +198,11 @@ fn befalls_host(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         Action::StartContender { host } => {
             said(host, "contender is started again".into(), Tone::Notable)
         }
+        Action::StartCrm { host } => said(host, "CRM is started again".into(), Tone::Notable),
+        Action::StandIn { host, act } => {
+            let (what, tone) = cluster::act(scene, host, act);
+            said(host, format!("LRM {what}"), tone)
+        }
         Action::PowerOff { host } => said(host, "loses power".into(), Tone::Fault),
         Action::PowerOn { host } => said(host, "boots".into(), Tone::Notable),
         Action::Isolate { host } => said(host, "can't reach the store".into(), Tone::Fault),
@@ -246,6 +261,23 @@ fn acts_of_people(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         )),
         Action::SecondLrm { host } => person(format!(
             "somebody starts a second LRM on {}",
+            scene.host(host)
+        )),
+        Action::Command { which } => {
+            let commands = scene.setup.cluster.as_ref().map(|it| &it.commands)?;
+            person(format!("somebody commands: {}", commands.get(which)?.text))
+        }
+        Action::Edit { which } => {
+            let edits = scene.setup.cluster.as_ref().map(|cluster| &cluster.edits)?;
+            let edit = edits.get(which)?;
+            let what = cluster::data(scene, edit.key, &edit.data);
+            person(format!("somebody {what}"))
+        }
+        Action::StopCrm { host } => {
+            person(format!("somebody stops the CRM of {}", scene.host(host)))
+        }
+        Action::ConfirmDead { host } => person(format!(
+            "somebody confirms that {} is dead",
             scene.host(host)
         )),
         Action::Contend { host } => Some(by(
@@ -329,6 +361,13 @@ fn request(scene: &Scene<'_>, host: usize, proc: Proc, effect: usize) -> (String
                 .map_or_else(nothing, |effect| mux_effect(scene, effect))
         }
         Proc::Contender => (reads(scene, host), Tone::Routine),
+        Proc::Crm => {
+            let crm = value.crm.as_ref();
+            crm.and_then(|crm| crm.outbox.get(effect))
+                .map_or_else(nothing, |effect| {
+                    cluster::effect(effect, reads(scene, host))
+                })
+        }
     }
 }
 
@@ -376,6 +415,10 @@ fn takes_in(scene: &Scene<'_>, host: usize, proc: Proc, input: usize) -> Option<
             let input = value.contender.as_ref()?.inbox.get(input)?;
             Some(contender_input(scene, input))
         }
+        Proc::Crm => {
+            let input = value.crm.as_ref()?.inbox.get(input)?;
+            Some(cluster::input(input))
+        }
         Proc::Mux => {
             let message = value.mux.as_ref()?.inbox.get(input)?;
             Some(match &message.request {
@@ -393,6 +436,7 @@ fn wakes(scene: &Scene<'_>, host: usize, proc: Proc) -> &'static str {
         Proc::Lrm(index) => host.lrms.get(index)?.machine.next_wakeup(config),
         Proc::Mux => host.mux.as_ref()?.machine.next_wakeup(config),
         Proc::Contender => host.contender.as_ref()?.machine.next_wakeup(config),
+        Proc::Crm => host.crm.as_ref()?.machine.next_wakeup(config),
     });
     match wakeup.map(|wakeup| wakeup.why) {
         Some(Why::Renewal) => "a renewal is due",

@@ -84,7 +84,7 @@ fn everything(timing: &Timing, reduce: bool) -> Setup {
         ..timing
     };
     setup.configs[1] = Config::for_checking(changed, Ranks::default(), Mask::NONE);
-    setup.rebase_bound = Setup::sufficient_bound(&setup.configs);
+    setup.rebase_bound = Setup::sufficient_bound(&setup.configs, false);
     setup.hosts[1].lrm = true;
     setup.services.push(ServiceSetup {
         location: NodeId(1),
@@ -114,6 +114,8 @@ fn twins() -> Setup {
         node: NodeId(0),
         machine: MachineId(0),
         lrm: true,
+        stand_in: false,
+        crm: false,
         contends_for: None,
         on: false,
     };

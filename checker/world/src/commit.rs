@@ -1,0 +1,247 @@
+//! What must hold of each write by which a CRM's decisions come into force.
+//!
+//! What a rule allows is said here once more, from the setup, and not asked of the manager.
+
+use lockstep_model::id::{Holder, LockId, NodeId, ServiceId};
+use lockstep_model::manager::command::{Command, Parsed};
+use lockstep_model::manager::status::{Entry, NodeState, Queued, Requested, Resource, Status};
+use lockstep_model::placement::state::ServiceState;
+use lockstep_model::record::{Data, DataKey, Key, Record, Service, Write};
+
+use crate::property::{Broken, Property};
+use crate::setup::Setup;
+use crate::state::World;
+
+impl World {
+    /// Whether a write is one of those that only the master makes.
+    fn is_decision(&self, write: &Write) -> bool {
+        write.puts.iter().any(|put| match (put.key, &put.record) {
+            (Key::Data(DataKey::Lrm(_)), _) | (Key::Grant(_) | Key::Beat(_), _) => false,
+            (Key::Data(_), _) => true,
+            (Key::Service(id), Record::Service(new)) => self
+                .store
+                .service(id)
+                .is_some_and(|old| old.uid != new.uid || old.wanted != new.wanted),
+            (Key::Service(_), _) => false,
+        })
+    }
+
+    /// Judges a write that would be applied now.
+    pub(crate) fn judge_commit(
+        &self,
+        setup: &Setup,
+        sender: &Holder,
+        write: &Write,
+        broken: &mut Broken,
+    ) {
+        let Some(cluster) = &setup.cluster else {
+            return;
+        };
+        if !self.is_decision(write) {
+            return;
+        }
+        let master = self.grant_of(LockId::Manager);
+        let holds = master.is_some_and(|grant| grant.state.is_held() && grant.holder == *sender);
+        broken.unless(holds, Property::SingleWriter);
+        for id in setup.service_ids() {
+            let (before, after) = (self.entry_of(id), entry_in(write, id));
+            match (before, after) {
+                (_, None) => {}
+                (Some(_), Some(None)) => {
+                    let kept = self
+                        .resource_of(id)
+                        .is_some_and(|resource| resource.requested != Requested::Ignored);
+                    broken.unless(!kept, Property::NoLostService);
+                }
+                (None, Some(_)) => {}
+                (Some(before), Some(Some(after))) => {
+                    self.judge_entry(id, before, after, broken);
+                    let chosen = chosen(before, after);
+                    let allowed = chosen.is_none_or(|node| cluster.allows(id, node));
+                    broken.unless(allowed, Property::Affinity);
+                    let apart = chosen.is_none_or(|node| self.is_apart(setup, write, id, node));
+                    broken.unless(apart, Property::Affinity);
+                }
+            }
+            self.judge_location(id, write, broken);
+        }
+        self.judge_commands(write, broken);
+    }
+
+    fn entry_of(&self, id: ServiceId) -> Option<&Entry> {
+        self.data(DataKey::Entry(id))?.as_entry()
+    }
+
+    fn resource_of(&self, id: ServiceId) -> Option<&Resource> {
+        self.data(DataKey::Resource(id))?.as_resource()
+    }
+
+    fn judge_entry(&self, id: ServiceId, before: &Entry, after: &Entry, broken: &mut Broken) {
+        let resource = self.resource_of(id);
+        let disabled = resource.is_none_or(|it| it.requested == Requested::Disabled);
+        if before.state == ServiceState::Error && after.state != ServiceState::Error {
+            broken.unless(disabled, Property::ErrorUntouched);
+        }
+        if before.state == ServiceState::Freeze && after.state != ServiceState::Freeze {
+            let grant = before.node.and_then(|node| self.grant(node));
+            let serves = grant.is_some_and(|grant| {
+                grant.state.is_held()
+                    && !grant.state.lists(id)
+                    && Some(grant.holder.node) == before.node
+            });
+            broken.unless(serves, Property::FrozenUntouched);
+        }
+        let relocations = after.failed_nodes.len();
+        let allowed = resource.map_or(0, |resource| resource.max_relocate);
+        let tried = u32::try_from(relocations).unwrap_or(u32::MAX);
+        broken.unless(tried <= allowed + 1, Property::PolicyBounds);
+    }
+
+    /// Whether no partner that is to be elsewhere is on `node`, or on its way there, once the write is
+    /// applied.
+    fn is_apart(&self, setup: &Setup, write: &Write, id: ServiceId, node: NodeId) -> bool {
+        let Some(cluster) = &setup.cluster else {
+            return true;
+        };
+        cluster.partners_apart(id).all(|partner| {
+            let entry = match entry_in(write, partner) {
+                Some(entry) => entry,
+                None => self.entry_of(partner),
+            };
+            // One that is on its way away frees its place only once it has gone.
+            let there = |entry: &Entry| entry.node == Some(node) || entry.target == Some(node);
+            entry.is_none_or(|entry| !there(entry) || !uses_a_node(entry.state))
+        })
+    }
+
+    /// What nobody wants to run isn't moved off a dead node.
+    fn judge_location(&self, id: ServiceId, write: &Write, broken: &mut Broken) {
+        let (Some(old), Some(new)) = (self.store.service(id), service_in(write, id)) else {
+            return;
+        };
+        if old.location == new.location {
+            return;
+        }
+        let disabled = self
+            .resource_of(id)
+            .is_none_or(|resource| resource.requested == Requested::Disabled);
+        broken.unless(!disabled, Property::DisabledNotRecovered);
+    }
+
+    /// A command that is taken in has led to something, or there was a reason against it.
+    fn judge_commands(&self, write: &Write, broken: &mut Broken) {
+        let Some(Data::Commands(left)) = data_in(write, DataKey::Commands) else {
+            return;
+        };
+        let before = self.data(DataKey::Commands).and_then(Data::as_commands);
+        let taken = before.unwrap_or_default();
+        // Later ones may have undone what earlier ones led to.
+        for (at, command) in taken.iter().enumerate() {
+            let last = taken[at + 1..].is_empty();
+            let lost = !left.contains(command) && last && !self.shows(write, command);
+            broken.unless(!lost, Property::NoLostCommand);
+        }
+    }
+
+    fn shows(&self, write: &Write, command: &Command) -> bool {
+        let status = match data_in(write, DataKey::Status) {
+            Some(Data::Status(status)) => Some(status),
+            _ => self.data(DataKey::Status).and_then(Data::as_status),
+        };
+        let Some(status) = status else {
+            return false;
+        };
+        match &command.parsed {
+            None => true,
+            Some(Parsed::Maintenance { node, enable }) => node.is_none_or(|node| {
+                let known = status.nodes.contains(node);
+                !known || status.wants_maintenance(node) == *enable
+            }),
+            Some(Parsed::Disarm(_)) => status.disarm.is_some(),
+            Some(Parsed::Arm) => status.disarm.is_none(),
+            Some(Parsed::Move {
+                service, target, ..
+            }) => match (service, target) {
+                (Some(service), Some(target)) => self.moves(write, status, *service, *target),
+                (None, _) | (_, None) => true,
+            },
+            Some(Parsed::Stop { service, .. }) => service.is_none_or(|service| {
+                let stops = |entry: &Entry| {
+                    matches!(entry.queued, Some(Queued::Stop { .. }))
+                        || matches!(
+                            entry.state,
+                            ServiceState::RequestStop | ServiceState::Stopped
+                        )
+                        || !is_settled(entry.state)
+                };
+                self.entry_after(write, service).is_none_or(stops)
+            }),
+        }
+    }
+
+    /// Whether a service moves to a node, is there, waits to, or can't.
+    fn moves(&self, write: &Write, status: &Status, service: ServiceId, target: NodeId) -> bool {
+        let online = status.nodes.get(target) == Some(&NodeState::Online);
+        let Some(entry) = self.entry_after(write, service).filter(|_| online) else {
+            return true;
+        };
+        let waits = matches!(entry.queued, Some(Queued::Move { target: to, .. }) if to == target);
+        waits || entry.concerns(target) || !is_settled(entry.state) || status.disarm.is_some()
+    }
+
+    fn entry_after<'a>(&'a self, write: &'a Write, id: ServiceId) -> Option<&'a Entry> {
+        entry_in(write, id).unwrap_or_else(|| self.entry_of(id))
+    }
+}
+
+fn data_in(write: &Write, key: DataKey) -> Option<&Data> {
+    let mut puts = write.puts.iter();
+    let put = puts.find(|put| put.key == Key::Data(key))?;
+    put.record.as_data()
+}
+
+/// What a write says of a service's entry: that there is none any more, or what it is.
+fn entry_in(write: &Write, id: ServiceId) -> Option<Option<&Entry>> {
+    match data_in(write, DataKey::Entry(id))? {
+        Data::Entry(entry) => Some(entry.as_ref()),
+        _ => None,
+    }
+}
+
+fn service_in(write: &Write, id: ServiceId) -> Option<&Service> {
+    let mut puts = write.puts.iter();
+    let put = puts.find(|put| put.key == Key::Service(id))?;
+    put.record.as_service()
+}
+
+/// The node that was chosen for a service in this write, if one was.
+fn chosen(before: &Entry, after: &Entry) -> Option<NodeId> {
+    if after.target.is_some() && after.target != before.target {
+        return after.target;
+    }
+    // A move that ended brings it where it was sent.
+    let arrived = after.node == before.target;
+    after.node.filter(|_| after.node != before.node && !arrived)
+}
+
+/// Whether a service in this state runs, or is about to, on its node.
+const fn uses_a_node(state: ServiceState) -> bool {
+    match state {
+        ServiceState::Started
+        | ServiceState::Migrate
+        | ServiceState::Relocate
+        | ServiceState::RequestStart
+        | ServiceState::RequestStartBalance => true,
+        ServiceState::RequestStop
+        | ServiceState::Stopped
+        | ServiceState::Freeze
+        | ServiceState::Error
+        | ServiceState::Fence
+        | ServiceState::Recovery => false,
+    }
+}
+
+/// Whether a command for a service in this state is carried out at once.
+const fn is_settled(state: ServiceState) -> bool {
+    matches!(state, ServiceState::Started)
+}

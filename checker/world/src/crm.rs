@@ -1,0 +1,266 @@
+//! CRM processes: what reaches them, and what people have them do.
+//!
+//! A CRM's effects are carried out in the order in which it asked for them; one that overtakes
+//! another is a delayed request.
+
+use lockstep_model::event::Event;
+use lockstep_model::id::{LockId, RequestId, Revision};
+use lockstep_model::master::{self, Effect, Input, Master, Outbox};
+use lockstep_model::record::{
+    Data, DataKey, Grant, GrantState, Key, Outcome, Put, Record, Snapshot,
+};
+use lockstep_model::visit::{Visit, Visitor};
+
+use crate::action::Proc;
+use crate::setup::Setup;
+use crate::state::{Host, Process, World};
+
+/// What a machine decided in a step.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Said {
+    /// An LRM, a multiplexer or a contender.
+    Machine(Event),
+    /// A CRM.
+    Crm(master::Event),
+}
+
+impl From<Event> for Said {
+    fn from(event: Event) -> Self {
+        Self::Machine(event)
+    }
+}
+
+/// What reaches a CRM but news of its watch and the time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FromStore {
+    /// The answer to a read.
+    Read {
+        /// Which.
+        request: RequestId,
+        /// What stood there.
+        snapshot: Snapshot,
+    },
+    /// The answer to a write.
+    Written {
+        /// Which.
+        request: RequestId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+impl FromStore {
+    /// The request that this answers.
+    #[must_use]
+    pub const fn answers(&self) -> RequestId {
+        match self {
+            Self::Read { request, .. } | Self::Written { request, .. } => *request,
+        }
+    }
+}
+
+impl FromStore {
+    /// What became of a write, if that is what it tells.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Written { outcome, .. } => Some(*outcome),
+        }
+    }
+}
+
+impl Visit for FromStore {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        match self {
+            Self::Read { request, snapshot } => {
+                request.visit(visitor);
+                snapshot.visit(visitor);
+            }
+            Self::Written { request, outcome } => {
+                request.visit(visitor);
+                outcome.visit(visitor);
+            }
+        }
+    }
+}
+
+/// What a CRM takes in.
+enum Taken<'a> {
+    Started,
+    Answer(&'a FromStore),
+    Watched(&'a Snapshot),
+    Timer,
+    Leave,
+}
+
+impl World {
+    /// A CRM process begins; its predecessor of this boot, if there was one, is gone.
+    pub(crate) fn start_crm(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
+        let incarnation = self.incarnation(host);
+        let value = &mut self.hosts[host];
+        let me = value.holder(incarnation);
+        let mut process = Process::new(incarnation, Master::new(me));
+        process.notified = true;
+        value.crm = Some(process);
+        self.step_crm(setup, host, &Taken::Started)
+    }
+
+    fn step_crm(&mut self, setup: &Setup, host: usize, taken: &Taken<'_>) -> Vec<Said> {
+        let config = setup.config(self.reconfigured);
+        let (Some(process), Some(cluster)) = (&mut self.hosts[host].crm, &setup.cluster) else {
+            return Vec::new();
+        };
+        let files = &cluster.files();
+        let input = match *taken {
+            Taken::Started => Input::Started,
+            Taken::Answer(&FromStore::Read {
+                request,
+                ref snapshot,
+            }) => Input::Read {
+                request,
+                snapshot,
+                files,
+            },
+            Taken::Answer(&FromStore::Written { request, outcome }) => {
+                Input::Written { request, outcome }
+            }
+            Taken::Watched(snapshot) => Input::Watched { snapshot, files },
+            Taken::Timer => Input::Timer,
+            Taken::Leave => Input::Leave,
+        };
+        let mut out = Outbox::default();
+        process
+            .machine
+            .step(config, Self::now(setup), input, &mut out);
+        process.machine.forget_buffers();
+        process.outbox.append(&mut out.effects);
+        out.events.into_iter().map(Said::Crm).collect()
+    }
+
+    pub(crate) fn execute_crm(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        effect: Effect,
+        delayed: bool,
+    ) -> Vec<Said> {
+        match effect {
+            Effect::Write(write) => self.send_write(setup, host, Proc::Crm, write, delayed),
+            Effect::Read(request) => self.send_read(host, Proc::Crm, request, delayed),
+            Effect::Exit => self.hosts[host].crm = None,
+        }
+        // What is answered in time is taken in at once: another order is that of a delayed request.
+        if setup.reduce
+            && self.hosts[host]
+                .crm
+                .as_ref()
+                .is_some_and(|it| !it.inbox.is_empty())
+        {
+            return self.deliver_crm(setup, host, 0);
+        }
+        Vec::new()
+    }
+
+    pub(crate) fn deliver_crm(&mut self, setup: &Setup, host: usize, input: usize) -> Vec<Said> {
+        let Some(crm) = &mut self.hosts[host].crm else {
+            return Vec::new();
+        };
+        let input = crm.inbox.remove(input);
+        self.step_crm(setup, host, &Taken::Answer(&input))
+    }
+
+    pub(crate) fn watch_crm(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
+        if let Some(crm) = &mut self.hosts[host].crm {
+            crm.notified = false;
+        }
+        let snapshot = self.store.snapshot();
+        self.step_crm(setup, host, &Taken::Watched(&snapshot))
+    }
+
+    pub(crate) fn wake_crm(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
+        self.step_crm(setup, host, &Taken::Timer)
+    }
+
+    pub(crate) fn stop_crm(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
+        self.step_crm(setup, host, &Taken::Leave)
+    }
+
+    /// Somebody's command is added to those that no master has taken in yet.
+    pub(crate) fn give_command(&mut self, setup: &Setup, which: usize) {
+        let Some(command) = setup.cluster.as_ref().and_then(|it| it.commands.get(which)) else {
+            return;
+        };
+        let key = Key::Data(DataKey::Commands);
+        let present = self
+            .store
+            .entry(key)
+            .and_then(|entry| entry.record.as_data());
+        let mut commands = present
+            .and_then(Data::as_commands)
+            .unwrap_or_default()
+            .to_vec();
+        commands.push(command.clone());
+        let record = Record::Data(Box::new(Data::Commands(commands)));
+        self.write_by_hand(setup, vec![Put { key, record }]);
+    }
+
+    /// Somebody changes the configuration.
+    pub(crate) fn edit(&mut self, setup: &Setup, which: usize) {
+        let edits = setup.cluster.as_ref().map(|cluster| &cluster.edits);
+        let Some(edit) = edits.and_then(|edits| edits.get(which)) else {
+            return;
+        };
+        let put = Put {
+            key: Key::Data(edit.key),
+            record: Record::Data(Box::new(edit.data.clone())),
+        };
+        self.write_by_hand(setup, vec![put]);
+    }
+
+    /// Somebody who has seen that a node is dead says so: whatever its grant lists as left running
+    /// is gone.
+    pub(crate) fn confirm_dead(&mut self, setup: &Setup, host: usize) {
+        let lock = LockId::Agent(self.hosts[host].node);
+        let Some(grant) = self.grant_of(lock).cloned() else {
+            return;
+        };
+        let grant = Grant {
+            state: GrantState::ReleasedClean,
+            ..grant
+        };
+        let put = Put {
+            key: Key::Grant(lock),
+            record: Record::Grant(grant),
+        };
+        self.write_by_hand(setup, vec![put]);
+    }
+
+    /// The grant of a lock as it stands in the store.
+    #[must_use]
+    pub fn grant_of(&self, lock: LockId) -> Option<&Grant> {
+        self.store.entry(Key::Grant(lock))?.record.as_grant()
+    }
+
+    /// The record under a key of the manager's.
+    #[must_use]
+    pub fn data(&self, key: DataKey) -> Option<&Data> {
+        self.store.entry(Key::Data(key))?.record.as_data()
+    }
+
+    /// The revision of the present term of a lock.
+    #[must_use]
+    pub fn term(&self, lock: LockId) -> Revision {
+        self.store
+            .history(lock)
+            .map_or(Revision::ABSENT, |history| history.taken)
+    }
+}
+
+impl Host {
+    /// The CRM's effects that may be executed next: the first.
+    pub(crate) fn executable_crm(&self) -> Vec<usize> {
+        let waits = self.crm.as_ref().is_some_and(|crm| !crm.outbox.is_empty());
+        if waits { vec![0] } else { Vec::new() }
+    }
+}
