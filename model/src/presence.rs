@@ -15,7 +15,7 @@ use crate::record::{
     Compare, Data, DataKey, Key, Outcome, Published, Put, Record, Snapshot, Write,
 };
 use crate::time::{Instant, Wakeup, Why, earliest};
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::{Visit, Visitor, visit_fields, visit_under};
 
 /// The writer of one node's record, as part of one process.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -321,18 +321,6 @@ impl Presence {
     }
 }
 
-impl Visit for Known {
-    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        match self {
-            Self::Read(revision, status) => {
-                revision.visit(visitor);
-                status.visit(visitor);
-            }
-            Self::Unread => {}
-        }
-    }
-}
-
 visit_fields!(Pending {
     request,
     sent,
@@ -346,7 +334,10 @@ impl Visit for Presence {
         visitor.request(process, &mut self.next_request);
         visitor.incarnation(&mut self.process);
         self.wanted.visit(visitor);
-        self.known.visit(visitor);
+        if let Known::Read(revision, status) = &mut self.known {
+            visit_under(Key::Data(DataKey::Lrm(self.node)), revision, visitor);
+            status.visit(visitor);
+        }
         self.pending.visit(visitor);
         self.written_at.visit(visitor);
     }

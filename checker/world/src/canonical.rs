@@ -40,9 +40,9 @@ impl Visitor for Shift {
 /// With what revisions are compared in a world.
 #[derive(Clone, Copy, Default)]
 struct Scope {
-    /// Those of the manager's records with others of the same record alone.
+    /// Those of a record with others of the same record alone, but for agents' grants.
     data: bool,
-    /// Those of all records so: no LRM is there, which compares what it read with its grant's.
+    /// Those of agents' grants so, too: no LRM is there, which compares what it read with its own.
     all: bool,
     /// Nothing that was read or written is on its way.
     quiet: bool,
@@ -51,8 +51,10 @@ struct Scope {
 impl Scope {
     const fn is_alone(self, key: Key) -> bool {
         match key {
-            Key::Data(_) => self.data,
-            Key::Grant(_) | Key::Beat(_) | Key::Service(_) => self.all,
+            Key::Data(_) | Key::Service(_) | Key::Beat(_) | Key::Grant(LockId::Manager) => {
+                self.data
+            }
+            Key::Grant(LockId::Agent(_)) => self.all,
         }
     }
 }
@@ -63,6 +65,8 @@ struct Ids {
     scope: Scope,
     revisions: Vec<u64>,
     of_records: Vec<(Key, u64)>,
+    /// How many of one record's there are at most: the store's own come after all of them.
+    longest: u64,
     epochs: Vec<(LockId, u64)>,
     boots: Vec<u128>,
     incarnations: Vec<u64>,
@@ -126,7 +130,7 @@ struct Rename(Ids);
 
 impl Visitor for Rename {
     fn revision(&mut self, revision: &mut Revision) {
-        revision.0 = rank(&self.0.revisions, &revision.0, &0);
+        revision.0 = self.0.longest + rank(&self.0.revisions, &revision.0, &0);
     }
     fn revision_under(&mut self, key: Key, revision: &mut Revision) {
         match self.0.scope.is_alone(key) {
@@ -137,7 +141,7 @@ impl Visitor for Rename {
     fn horizon(&mut self, revision: &mut Revision) {
         match self.0.scope.quiet {
             // Whatever comes is at least as new as the store is now.
-            true => revision.0 = self.0.revisions.len() as u64,
+            true => revision.0 = self.0.longest + self.0.revisions.len() as u64,
             false => self.revision(revision),
         }
     }
@@ -235,6 +239,7 @@ impl Visit for Host {
         self.mux_peer.visit(visitor);
         self.contender.visit(visitor);
         self.crm.visit(visitor);
+        self.presence.visit(visitor);
         self.stand_in.visit(visitor);
         self.workers.visit(visitor);
         self.last_deadline.visit(visitor);
@@ -425,6 +430,8 @@ impl World {
         self.visit(&mut ids);
         sort(&mut ids.revisions);
         sort(&mut ids.of_records);
+        let of_one = ids.of_records.chunk_by(|one, other| one.0 == other.0);
+        ids.longest = of_one.map(|all| all.len() as u64).max().unwrap_or(0);
         sort(&mut ids.epochs);
         sort(&mut ids.boots);
         sort(&mut ids.incarnations);

@@ -642,7 +642,15 @@ impl Host {
     fn wakeup(&self, setup: &Setup, reconfigured: bool, proc: Proc) -> Option<Instant> {
         let config = setup.config(reconfigured);
         let wakeup = match proc {
-            Proc::Lrm(index) => self.lrms.get(index)?.machine.next_wakeup(config),
+            Proc::Lrm(index) => {
+                let published = self.presence.as_ref().filter(|_| index == 0);
+                let published = published.and_then(|presence| presence.next_wakeup(config));
+                let own = self.lrms.get(index)?.machine.next_wakeup(config);
+                [own, published]
+                    .into_iter()
+                    .flatten()
+                    .min_by_key(|it| it.at)
+            }
             Proc::Mux => self.mux.as_ref()?.machine.next_wakeup(config),
             Proc::Contender => self.contender.as_ref()?.machine.next_wakeup(config),
             Proc::Crm => self.crm.as_ref()?.machine.next_wakeup(config),

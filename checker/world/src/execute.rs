@@ -2,6 +2,7 @@
 
 use lockstep_model::contender;
 use lockstep_model::lrm::{self, Job, Report};
+use lockstep_model::presence;
 use lockstep_model::time::Span;
 use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
 use lockstep_model::watchdog::{self};
@@ -25,6 +26,9 @@ impl World {
         };
         let said = process
             .take_in(|machine, effects| machine.step(config, Self::now(setup), input, effects));
+        if index == 0 {
+            self.publish_lrm(setup, host);
+        }
         said.into_iter().map(Said::from).collect()
     }
 
@@ -351,6 +355,10 @@ impl World {
             Proc::Lrm(index) => {
                 let snapshot = self.store.snapshot();
                 self.hosts[host].lrms[index].notified = false;
+                if index == 0 && self.hosts[host].presence.is_some() {
+                    let input = presence::Input::Watched(snapshot.clone());
+                    self.step_presence(setup, host, input);
+                }
                 self.step_lrm(setup, host, index, lrm::Input::Watched(snapshot))
             }
             Proc::Contender => {
@@ -368,7 +376,13 @@ impl World {
     /// A process wakes up.
     pub(crate) fn wake(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Said> {
         match proc {
-            Proc::Lrm(index) => self.step_lrm(setup, host, index, lrm::Input::Timer),
+            Proc::Lrm(index) => {
+                let said = self.step_lrm(setup, host, index, lrm::Input::Timer);
+                if index == 0 {
+                    self.step_presence(setup, host, presence::Input::Timer);
+                }
+                said
+            }
             Proc::Mux => self.step_mux(setup, host, watchdog::Input::Timer),
             Proc::Contender => self.step_contender(setup, host, contender::Input::Timer),
             Proc::Crm => self.wake_crm(setup, host),

@@ -52,6 +52,7 @@ impl World {
         value.mux_peer = None;
         value.contender = None;
         value.crm = None;
+        value.presence = None;
         value.stand_in = None;
         value.workers.clear();
         value.intents.clear();
@@ -78,6 +79,9 @@ impl World {
         let me = value.holder(incarnation);
         let index = value.lrms.len();
         value.lrms.push(Process::new(incarnation, Lrm::new(me)));
+        if index == 0 {
+            self.start_presence(setup, host);
+        }
         let mut events = self.step_lrm(setup, host, index, lrm::Input::Started);
         if index == 0 {
             events.extend(self.obtain_kernel_lock(setup, host));
@@ -95,7 +99,12 @@ impl World {
                 request: None,
             });
         }
-        if index == 0 && !value.lrms.is_empty() {
+        let heir = !value.lrms.is_empty();
+        if index == 0 {
+            value.presence = None;
+        }
+        if index == 0 && heir {
+            self.start_presence(setup, host);
             self.obtain_kernel_lock(setup, host);
         }
     }

@@ -24,6 +24,7 @@ mod execute;
 mod hardware;
 mod people;
 pub mod property;
+mod publish;
 mod quiet;
 mod request;
 pub mod setup;

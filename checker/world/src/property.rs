@@ -227,6 +227,9 @@ impl World {
                     Property::MachineInvariants,
                 );
             }
+            if let Some(presence) = &host.presence {
+                broken.unless(presence.check().is_ok(), Property::MachineInvariants);
+            }
             if let Some(crm) = &host.crm {
                 broken.unless(crm.machine.check().is_ok(), Property::MachineInvariants);
             }

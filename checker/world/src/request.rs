@@ -138,7 +138,7 @@ impl World {
     }
 
     /// Applies a write if its conditions hold, and lets watchers know.
-    fn apply(&mut self, setup: &Setup, sender: &Holder, write: Write) -> Outcome {
+    pub(crate) fn apply(&mut self, setup: &Setup, sender: &Holder, write: Write) -> Outcome {
         if !self.store.would_apply(&write) {
             return Outcome::Refused;
         }

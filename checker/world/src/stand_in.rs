@@ -322,8 +322,15 @@ impl World {
         if self.has_news(setup, host, me) {
             acts.push(Act::Publish);
         }
+        if self.must_reset(setup, host) {
+            acts.push(Act::Reset);
+        }
         let needed = self.is_needed(setup, value.node);
+        let id = LockId::Agent(value.node);
+        let renewed = self.store.history(id).is_none_or(|it| it.age == 0);
         match (&lock, stand_in.leaving) {
+            // One that was cut off acts on nothing before it has renewed its lock.
+            (Lock::Mine(_), _) if !renewed => {}
             (Lock::Free(_), None) if needed => acts.push(Act::Take),
             (Lock::Mine(GrantState::HeldUnguarded(_)), None) => acts.push(Act::Guard),
             (Lock::Mine(GrantState::HeldGuarded), leaving) => {
@@ -474,16 +481,20 @@ impl World {
             .position(|host| host.machine == holder.machine && host.boot == holder.boot)
     }
 
-    /// Whether a host that is cut off has to be reset before another tick passes.
+    /// Whether a host on which services run, and whose lock this boot doesn't renew, has to be reset
+    /// before another tick passes.
     pub(crate) fn must_reset(&self, setup: &Setup, host: usize) -> bool {
-        let Some(me) = self.stand_in_holder(host).filter(|_| self.is_cut_off(host)) else {
+        let Some(me) = self.stand_in_holder(host) else {
             return false;
         };
         if self.running_on(host).is_empty() || !self.hosts[host].on {
             return false;
         }
         let id = LockId::Agent(me.node);
-        let Some(grant) = self.grant_of(id).filter(|grant| grant.holder == me) else {
+        // The watchdog counts on when the process that armed it has ended.
+        let own =
+            |grant: &&Grant| grant.holder.machine == me.machine && grant.holder.boot == me.boot;
+        let Some(grant) = self.grant_of(id).filter(own) else {
             return false;
         };
         let age = self.store.history(id).map_or(0, |history| history.age);

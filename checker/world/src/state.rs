@@ -8,6 +8,7 @@ use lockstep_model::id::{
 };
 use lockstep_model::lrm::{self, Job, Lrm};
 use lockstep_model::master::{self, Master};
+use lockstep_model::presence::Presence;
 use lockstep_model::record::{
     Data, DataKey, Entry, Key, Outcome, Record, Service, Snapshot, Write,
 };
@@ -68,6 +69,8 @@ pub struct Host {
     pub contender: Option<Process<Contender, contender::Input, contender::Effect>>,
     /// The CRM.
     pub crm: Option<Process<Master, FromStore, master::Effect>>,
+    /// What the first LRM process publishes with, where CRMs read that.
+    pub presence: Option<Presence>,
     /// What stands for the LRM and the multiplexer.
     pub stand_in: Option<StandIn>,
     /// The services' processes here, by service.
@@ -413,6 +416,7 @@ impl Host {
             mux_peer: None,
             contender: None,
             crm: None,
+            presence: None,
             stand_in: None,
             instances: vec![Instance::Absent; services],
             trailing: vec![0; services],

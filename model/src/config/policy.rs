@@ -23,6 +23,9 @@ pub struct Policy {
     pub finds_moved: bool,
     /// How many workers an LRM has at a time; none: as many as there is work.
     pub workers_max: Option<usize>,
+    /// The most records that one part of a manager's commit puts, and the most that it compares; a
+    /// service's are never parted. 128 is what an etcd server left at its defaults takes.
+    pub operations_max: usize,
     /// What the reference does and our rules forbid.
     pub compat: Compat,
 }
@@ -89,6 +92,7 @@ impl Policy {
         repeats_start: false,
         finds_moved: true,
         workers_max: Some(4),
+        operations_max: 120,
         compat: Compat::NONE,
     };
 

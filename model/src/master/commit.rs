@@ -22,10 +22,6 @@ use crate::table::Table;
 use crate::time::Instant;
 use crate::visit::visit_fields;
 
-/// The most records that one part puts, and the most that it compares: 128 is what an etcd server
-/// left at its defaults takes.
-const OPERATIONS_MAX: usize = 120;
-
 /// A commit under way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Commit {
@@ -70,12 +66,18 @@ impl Commit {
 
 impl Master {
     /// Writes what was decided, if that is anything.
-    pub(super) fn begin_commit(&mut self, now: Instant, out: &mut Outbox) {
+    pub(super) fn begin_commit<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        out: &mut Outbox,
+    ) {
         let Some(manager) = self.crm.manager() else {
             return;
         };
         let status = manager.status();
-        let mut parts = self.parts(status, &out.crm.decisions.changes);
+        let operations_max = config.policy().operations_max;
+        let mut parts = self.parts(status, &out.crm.decisions.changes, operations_max);
         parts.reverse();
         self.send_part(now, parts, out);
     }
@@ -158,7 +160,7 @@ impl Master {
     }
 
     /// What differs from what stands in the store, in parts.
-    fn parts(&self, status: &Status, changes: &Changes) -> Vec<Part> {
+    fn parts(&self, status: &Status, changes: &Changes, operations_max: usize) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut part = self.first_part(status, changes);
         let resources = self.resources(changes);
@@ -170,7 +172,7 @@ impl Master {
                 one.put(DataKey::Resource(service), data);
             }
             let records = part.puts.len() + part.nodes.len();
-            if records + one.puts.len() + one.nodes.len() >= OPERATIONS_MAX {
+            if records + one.puts.len() + one.nodes.len() >= operations_max {
                 parts.push(core::mem::take(&mut part));
             }
             part.puts.append(&mut one.puts);

@@ -211,7 +211,7 @@ impl Master {
                     self.manage_wanted = true;
                     self.read_wanted = true;
                 }
-                (crm::Effect::Commit, _) => self.begin_commit(now, out),
+                (crm::Effect::Commit, _) => self.begin_commit(config, now, out),
                 (crm::Effect::Exit, _) => self.exit(config, now, out),
             }
         }

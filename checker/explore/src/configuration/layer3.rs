@@ -5,12 +5,12 @@
 //! are the machines themselves.
 
 use lockstep_model::config::{Compat, Config, Kappa, Policy, Timing};
-use lockstep_model::id::{MachineId, NodeId, Ranks};
+use lockstep_model::id::{MachineId, NodeId, Ranks, ServiceId};
 use lockstep_model::manager::status::{Requested, Resource};
 use lockstep_model::mutation::Mask;
-use lockstep_model::record::Wanted;
+use lockstep_model::record::{Data, DataKey, Wanted};
 use lockstep_model::time::Span;
-use lockstep_world::cluster::ClusterSetup;
+use lockstep_world::cluster::{ClusterSetup, Edit};
 use lockstep_world::setup::{HostSetup, Physics, ServiceSetup};
 use lockstep_world::{Admin, Fault, Setup};
 
@@ -31,7 +31,7 @@ fn timing() -> Timing {
     }
 }
 
-const POLICY: Policy = Policy {
+pub(crate) const POLICY: Policy = Policy {
     crm_idle_rounds: 1,
     lrm_idle_rounds: 1,
     forget_node: Span(6),
@@ -97,25 +97,198 @@ pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup 
     }
 }
 
+/// The faults that a cluster with CRMs is exposed to, one at a time.
+const FAULTS: &[(Fault, &str)] = &[
+    (Fault::Power, "power"),
+    (Fault::Isolate, "isolate"),
+    (Fault::Outage, "outage"),
+    (Fault::PauseLrm, "pause-lrm"),
+    (Fault::CrashLrm, "crash-lrm"),
+    (Fault::PauseCrm, "pause-crm"),
+    (Fault::CrashCrm, "crash-crm"),
+    (Fault::PauseAll, "pause-all"),
+    (Fault::AgentFails, "agent-fails"),
+    (Fault::ServiceEnds, "service-ends"),
+    (Fault::Delay, "delay"),
+];
+
+/// What people do beside that.
+struct Feature {
+    name: &'static str,
+    about: &'static str,
+    commands: &'static [&'static str],
+    edits: &'static [Requested],
+    admin: &'static [Admin],
+    budget: u8,
+}
+
+const FEATURES: &[Feature] = &[
+    Feature {
+        name: "run",
+        about: "nobody asks for anything",
+        commands: &[],
+        edits: &[],
+        admin: &[],
+        budget: 0,
+    },
+    Feature {
+        name: "stop-start",
+        about: "the service is stopped and started",
+        commands: &[],
+        edits: &[Requested::Stopped, Requested::Started],
+        admin: &[Admin::Edit],
+        budget: 2,
+    },
+    Feature {
+        name: "disable",
+        about: "the service is disabled",
+        commands: &[],
+        edits: &[Requested::Disabled],
+        admin: &[Admin::Edit],
+        budget: 1,
+    },
+    Feature {
+        name: "ignore",
+        about: "the service is ignored and comes back",
+        commands: &[],
+        edits: &[Requested::Ignored, Requested::Started],
+        admin: &[Admin::Edit],
+        budget: 2,
+    },
+    Feature {
+        name: "migrate",
+        about: "the service is migrated",
+        commands: &["migrate vm:101 node2"],
+        edits: &[],
+        admin: &[Admin::Command],
+        budget: 1,
+    },
+    Feature {
+        name: "relocate",
+        about: "the service is relocated",
+        commands: &["relocate vm:101 node2"],
+        edits: &[],
+        admin: &[Admin::Command],
+        budget: 1,
+    },
+    Feature {
+        name: "stop-command",
+        about: "the service is stopped by a command",
+        commands: &["stop vm:101 1"],
+        edits: &[],
+        admin: &[Admin::Command],
+        budget: 1,
+    },
+    Feature {
+        name: "maintenance",
+        about: "the node is put into maintenance and taken out of it",
+        commands: &[
+            "enable-node-maintenance node1",
+            "disable-node-maintenance node1",
+        ],
+        edits: &[],
+        admin: &[Admin::Command],
+        budget: 2,
+    },
+    Feature {
+        name: "disarm-freeze",
+        about: "the stack is disarmed, services frozen, and armed again",
+        commands: &["disarm-ha freeze", "arm-ha"],
+        edits: &[],
+        admin: &[Admin::Command],
+        budget: 2,
+    },
+    Feature {
+        name: "disarm-ignore",
+        about: "the stack is disarmed, services ignored, and armed again",
+        commands: &["disarm-ha ignore", "arm-ha"],
+        edits: &[],
+        admin: &[Admin::Command],
+        budget: 2,
+    },
+    Feature {
+        name: "freeze",
+        about: "an LRM is restarted, its services left running",
+        commands: &[],
+        edits: &[],
+        admin: &[Admin::RestartLrm],
+        budget: 1,
+    },
+    Feature {
+        name: "shutdown",
+        about: "an LRM ends with its services",
+        commands: &[],
+        edits: &[],
+        admin: &[Admin::StopLrm],
+        budget: 1,
+    },
+    Feature {
+        name: "confirm",
+        about: "an LRM is restarted, and a person may confirm that its node is dead",
+        commands: &[],
+        edits: &[],
+        admin: &[Admin::RestartLrm, Admin::ConfirmDead],
+        budget: 2,
+    },
+    Feature {
+        name: "stop-crm",
+        about: "a CRM is stopped",
+        commands: &[],
+        edits: &[],
+        admin: &[Admin::StopCrm],
+        budget: 1,
+    },
+];
+
 pub(super) fn all() -> Vec<Configuration> {
-    let mut all = Vec::new();
-    all.push(holds(
-        String::from("l3/start"),
+    let mut all = vec![holds(
+        "l3/start",
         "Two CRMs begin, one is elected, a service is started; nothing fails.",
         cluster(2, 2, vec![resource(Requested::Started)]),
-    ));
-    let mut setup = cluster(2, 2, vec![resource(Requested::Started)]);
-    setup.faults = vec![Fault::Power];
-    setup.fault_budget = 1;
-    setup.fault_hosts = vec![0];
-    setup.warm = 12;
-    all.push(holds(
-        String::from("l3/power"),
-        "A host loses power.",
-        setup,
-    ));
-    let mut setup = cluster(2, 1, vec![resource(Requested::Started)]);
-    setup.admin = vec![Admin::Command];
-    all.push(holds(String::from("l3/one"), "One CRM alone.", setup));
+    )];
+    for feature in FEATURES {
+        all.push(one(feature, None));
+        for fault in FAULTS {
+            all.push(one(feature, Some(fault)));
+        }
+    }
     all
+}
+
+/// One service on two hosts with CRMs; one feature, at most one fault of the first host.
+fn one(feature: &Feature, fault: Option<&(Fault, &str)>) -> Configuration {
+    let mut setup = cluster(2, 2, vec![resource(Requested::Started)]);
+    setup.warm = 8;
+    setup.fault_hosts = vec![0];
+    setup.faults = fault.iter().map(|(fault, _)| *fault).collect();
+    setup.fault_budget = u8::from(fault.is_some());
+    setup.admin = feature.admin.to_vec();
+    setup.admin_budget = feature.budget;
+    if let Some(mut cluster) = setup.cluster.take() {
+        cluster.edits = feature
+            .edits
+            .iter()
+            .map(|requested| edit(*requested))
+            .collect();
+        setup.cluster = Some(Box::new(cluster.with_commands(feature.commands)));
+    }
+    let (about, fault) = (feature.about, fault.map(|(_, name)| *name));
+    let fails = fault.map_or("nothing fails".into(), |name| format!("one fault: {name}"));
+    let full_name = match fault {
+        Some(fault) => format!("l3/{}-{fault}", feature.name),
+        None => format!("l3/{}", feature.name),
+    };
+    holds(
+        full_name,
+        &format!("On two hosts, {about}; {fails}."),
+        setup,
+    )
+}
+
+/// The first service is to do something else.
+fn edit(requested: Requested) -> Edit {
+    Edit {
+        key: DataKey::Resource(ServiceId(0)),
+        data: Data::Resource(Some(resource(requested))),
+    }
 }

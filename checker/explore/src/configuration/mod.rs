@@ -8,6 +8,7 @@ mod assumptions;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
+pub(crate) mod layer4;
 mod reference;
 mod timings;
 
@@ -164,6 +165,7 @@ pub fn all() -> Vec<Configuration> {
     let mut all = layer1::all();
     all.extend(layer2::all());
     all.extend(layer3::all());
+    all.extend(layer4::all());
     all.extend(reference::all());
     all.extend(assumptions::all());
     all
