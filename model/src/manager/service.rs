@@ -496,7 +496,9 @@ impl<M: Mutation> Round<'_, M> {
         let serving = self
             .node_of(service)
             .is_some_and(|node| self.manager.modes.get(node) == Some(&LrmMode::Active));
-        if serving {
+        // What an LRM says may be older than what its grant says.
+        let left = self.view.left.binary_search(&service).is_ok();
+        if serving && !left {
             let wanted = self.wanted_state(service);
             self.change(service, wanted, NOTHING);
         }
