@@ -78,6 +78,8 @@ struct Search {
     closed: bool,
     /// The limit that was reached.
     cut: Option<&'static str>,
+    /// The file with which `--resume` goes on.
+    saved: Option<String>,
     initial_states: u64,
     states: u64,
     transitions: u64,
@@ -208,6 +210,7 @@ fn search(found: &Findings) -> Search {
         },
         closed: found.closed,
         cut: found.cut.map(|why| cut(Some(why))),
+        saved: (found.saved.as_ref()).map(|file| file.display().to_string()),
         initial_states: found.initial_states,
         states: found.states,
         transitions: found.transitions,

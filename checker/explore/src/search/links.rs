@@ -84,6 +84,11 @@ impl Links {
         (self.roots[at], choices)
     }
 
+    /// All links, in the states' order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Link> {
+        (0..self.count).map(|index| self.get(index))
+    }
+
     fn get(&self, index: usize) -> Link {
         Link {
             parent: self.parents[index / CHUNK][index % CHUNK],

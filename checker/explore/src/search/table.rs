@@ -75,6 +75,16 @@ impl Shard {
         shard
     }
 
+    /// What stands in for a shard that is elsewhere: it owns nothing.
+    pub(super) const fn none() -> Self {
+        Self {
+            first_segment: 0,
+            segments: Vec::new(),
+            bytes: 0,
+            bytes_max: 0,
+        }
+    }
+
     /// Inserts all `fingerprints` in order and pushes to `fresh` the `indices`
     /// of those that were not there before.
     pub(super) fn insert_all(
@@ -115,6 +125,14 @@ impl Shard {
             self.bytes = self.bytes - before + after;
         }
         segment.insert(fingerprint)
+    }
+
+    /// All fingerprints.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Fingerprint> {
+        let lines = self.segments.iter().flat_map(|segment| &segment.lines);
+        lines
+            .flat_map(|line| line.0)
+            .filter(|&fingerprint| fingerprint != 0)
     }
 
     /// Whether a fingerprint is there.
@@ -253,6 +271,8 @@ mod tests {
         assert!(!shard.contains(fingerprinter.of(&u64::MAX)));
         assert!(shard.bytes_max() >= shard.bytes());
         assert!(shard.bytes() >= expect.len() * 16);
+        assert_eq!(shard.iter().count(), expect.len());
+        assert!(shard.iter().all(|known| expect.contains(&known)));
     }
 
     #[test]
