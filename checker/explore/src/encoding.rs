@@ -297,9 +297,10 @@ fn put_store(parts: &mut Pieces<'_, '_>) -> Option<Store> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, brisk_kappa_one, layer2, with_mutants};
+    use crate::configuration::{Configuration, brisk_kappa_one, layer2, layer3, with_mutants};
     use crate::search::{Checked, Fingerprinter, Packing};
     use lockstep_model::id::{MachineId, NodeId};
+    use lockstep_model::manager::status::Requested;
     use lockstep_model::record::Wanted;
     use lockstep_world::setup::{HostSetup, ServiceSetup};
     use lockstep_world::{Admin, Fault, Setup};
@@ -349,10 +350,21 @@ mod tests {
         }
     }
 
-    /// Three hosts that all run services and contend, two services, every kind of fault and
-    /// everything that people do.
+    /// Walks with one dictionary for all; the longest state is short.
+    fn check_size(setup: &Setup) {
+        let packing = Packing::new(&Worlds);
+        let walks = (1..40).map(|seed| walk(&packing, ("three hosts", setup), 1_000, seed));
+        let longest = walks.max_by_key(Vec::len).expect("walks");
+        // In a large space numbers are longer: a report says how long the longest state was.
+        let parts = longest.iter().filter(|&&byte| byte < 0x80).count();
+        assert!((20..=48).contains(&parts), "{parts} parts");
+        assert!(longest.len() <= 128, "{} bytes", longest.len());
+    }
+
+    /// Three hosts that all run services, of which two contend; two services, and everything that
+    /// people do.
     #[test]
-    fn a_world_of_three_hosts_and_two_services_is_short() {
+    fn three_hosts_with_lrms_and_two_services_are_short() {
         let faults = [
             Fault::Power,
             Fault::PauseLrm,
@@ -370,9 +382,7 @@ mod tests {
         setup.hosts.push(HostSetup {
             node: NodeId(2),
             machine: MachineId(2),
-            lrm: true,
-            contends_for: Some(NodeId(0)),
-            on: true,
+            ..setup.hosts[1].clone()
         });
         setup.hosts[0].contends_for = Some(NodeId(1));
         setup.services.push(ServiceSetup {
@@ -380,16 +390,25 @@ mod tests {
             wanted: Wanted::Started,
         });
         setup.fault_hosts = vec![0, 1, 2];
-        setup
-            .admin
-            .extend([Admin::Want, Admin::RestartLrm, Admin::StopLrm]);
+        let people = [Admin::Want, Admin::RestartLrm, Admin::StopLrm];
+        setup.admin.extend(people);
         setup.admin_budget = 9;
-        let packing = Packing::new(&Worlds);
-        let walks = (1..40).map(|seed| walk(&packing, ("three hosts", &setup), 1_000, seed));
-        let longest = walks.max_by_key(Vec::len).expect("walks");
-        // In a large space numbers are longer: up to three bytes for two million parts of a kind.
-        let parts = longest.iter().filter(|&&byte| byte < 0x80).count();
-        assert!((30..=128 / 3).contains(&parts), "{parts} parts");
-        assert!(longest.len() <= 128, "{} bytes", longest.len());
+        check_size(&setup);
+    }
+
+    #[test]
+    fn three_hosts_with_crms_and_two_services_are_short() {
+        let resources = vec![layer3::resource(Requested::Started); 2];
+        let mut setup = layer3::cluster(3, 3, resources);
+        setup.faults = vec![
+            Fault::Power,
+            Fault::PauseCrm,
+            Fault::CrashCrm,
+            Fault::Isolate,
+            Fault::Delay,
+        ];
+        setup.fault_budget = 9;
+        setup.warm = 12;
+        check_size(&setup);
     }
 }

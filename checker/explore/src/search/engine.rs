@@ -216,6 +216,8 @@ struct Run<'a, S, P> {
     /// Whether the file holds the search as it is at its end.
     saved: bool,
     disk_failure: Option<String>,
+    /// The most bytes of any packed state.
+    longest: u64,
 }
 
 impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
@@ -242,6 +244,7 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             kept_at: Duration::ZERO,
             saved: false,
             disk_failure: None,
+            longest: 0,
             table_bytes: 0,
             bytes: 0,
             peak_bytes: 0,
@@ -364,6 +367,8 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             + self.current.bytes()
             + self.next.bytes()
             + sum(parcels, |parcel| parcel.buffer_bytes);
+        let longest = parcels.iter().map(|parcel| parcel.longest).max();
+        self.longest = longest.unwrap_or(0);
         self.table_bytes = sum(parcels, |parcel| parcel.table_bytes);
         self.bytes = rest + self.table_bytes;
         let table_bytes_max = sum(parcels, |parcel| parcel.table_bytes_max);
@@ -487,6 +492,7 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
                 .filter(|_| self.saved)
                 .map(|checkpoint| checkpoint.file.clone()),
             disk_failure: self.disk_failure,
+            state_bytes_max: self.longest,
             seconds_here: self.watch.elapsed().as_secs_f64(),
             seconds: (self.before + self.watch.elapsed()).as_secs_f64(),
             peak_bytes: self.peak_bytes,

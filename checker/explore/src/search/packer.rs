@@ -40,6 +40,8 @@ pub struct Packer<'a, S> {
     /// Buffers.
     parts: Parts,
     numbers: Vec<u8>,
+    /// The most bytes that any state took.
+    longest: usize,
 }
 
 impl<'a, S> Packer<'a, S> {
@@ -50,6 +52,7 @@ impl<'a, S> Packer<'a, S> {
             reader: dictionary.reader(),
             parts: Parts::default(),
             numbers: Vec::new(),
+            longest: 0,
         }
     }
 
@@ -62,7 +65,13 @@ impl<'a, S> Packer<'a, S> {
             let number = self.reader.number(kind, part);
             write_varint(u64::from(number), &mut self.numbers);
         }
+        self.longest = self.longest.max(self.numbers.len());
         packed.push(&self.numbers);
+    }
+
+    /// The most bytes that any state took so far.
+    pub fn longest(&self) -> usize {
+        self.longest
     }
 
     /// A state as the numbers of its parts.

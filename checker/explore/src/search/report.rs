@@ -43,6 +43,8 @@ pub struct Report<S, A> {
     pub table_bytes: u64,
     /// `table_bytes` by state.
     pub bytes_per_state: f64,
+    /// The most bytes that any state took while it waited as numbers; 0 if none did.
+    pub state_bytes_max: u64,
     /// An upper bound on the probability that two states shared a fingerprint.
     pub collision_bound: f64,
     /// Steps by kind of action.

@@ -63,6 +63,8 @@ pub(super) struct Parcel<S> {
     pub(super) table_bytes_max: u64,
     /// Bytes of the worker's buffers.
     pub(super) buffer_bytes: u64,
+    /// The most bytes of any state that it packed.
+    pub(super) longest: u64,
 }
 
 /// Fingerprints on their way from the worker that computed them to the one that
@@ -117,6 +119,7 @@ impl<S> Parcel<S> {
             table_bytes: 0,
             table_bytes_max: 0,
             buffer_bytes: 0,
+            longest: 0,
         }
     }
 }
@@ -282,6 +285,8 @@ impl<'a, M: Checked> Worker<'a, M> {
 
     fn harvest(&mut self, parcel: &mut Parcel<M::State>) {
         parcel.buffer_bytes = self.buffer_bytes(&parcel.buckets);
+        let longest = self.packer.as_ref().map_or(0, Packer::longest);
+        parcel.longest = longest as u64;
         parcel.parents.clear();
         parcel.heap_bytes = 0;
         self.is_fresh.clear();
