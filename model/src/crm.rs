@@ -25,7 +25,7 @@ use crate::time::Instant;
 use crate::visit::visit_fields;
 
 /// The CRM of one node, as one process.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Crm {
     me: NodeId,
     state: CrmState,
@@ -52,7 +52,7 @@ pub enum CrmState {
 }
 
 /// What a round learned before it asked for the lock.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Asked {
     updated: bool,
     /// Whether nothing is managed, if that could be read.

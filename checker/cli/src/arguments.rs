@@ -103,6 +103,8 @@ Examples:
   ha-checker check --config reference/   all whose names begin so, with time lines
   ha-checker check --config mutant/start-unarmed
                                          what happens without a rule
+  ha-checker check --config l1/k3/tight --checkpoint kept --memory 16GiB --time 2h
+                                         and later again, with --resume
 
 Exit codes: 0 all explored and as it must be, 1 a property fails that must hold
 or holds that must fail, 2 bad input, 3 a limit was reached first, 4 internal
@@ -122,6 +124,18 @@ pub(crate) struct Check {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) means: Means,
+    /// Keep each search in a file in this directory, which is made if need be, so that it can go on:
+    /// from time to time, at a limit, and when it is interrupted (Ctrl-C, SIGTERM). States that wait
+    /// go there, too, where memory is short
+    #[arg(long, value_name = "DIR", conflicts_with = "list")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Go on with the searches kept there. The program and the configuration must be the same
+    #[arg(long, requires = "checkpoint")]
+    pub(crate) resume: bool,
+    /// How often a search is kept while it goes on
+    #[arg(long, value_name = "DURATION", value_parser = amount::span, default_value = "10min",
+        requires = "checkpoint")]
+    pub(crate) checkpoint_every: Span,
     /// Write each counterexample into a file in this directory, which is made if need be
     #[arg(long, value_name = "DIR", conflicts_with = "list")]
     pub(crate) counterexample: Option<PathBuf>,

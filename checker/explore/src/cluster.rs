@@ -6,7 +6,8 @@ use lockstep_world::property::Property;
 use lockstep_world::{Setup, World};
 use stateright::Model;
 
-use crate::search::{Checked, raise};
+use crate::encoding::Worlds;
+use crate::search::{Checked, Encoding, raise};
 
 /// A cluster: a setup, to be explored from its beginning.
 #[derive(Clone, Debug)]
@@ -129,6 +130,10 @@ impl Checked for Cluster {
 
     fn action_kind(&self, action: &Action) -> usize {
         action.kind()
+    }
+
+    fn encoding(&self) -> Option<&dyn Encoding<World>> {
+        Some(&Worlds)
     }
 
     fn heap_bytes(&self, state: &World) -> usize {

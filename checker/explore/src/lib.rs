@@ -10,6 +10,7 @@
 pub mod cluster;
 pub mod configuration;
 pub mod counterexample;
+mod encoding;
 pub mod lease;
 pub mod mutants;
 pub mod search;

@@ -3,6 +3,8 @@
 //! A CRM's effects are carried out in the order in which it asked for them; one that overtakes
 //! another is a delayed request.
 
+use serde::{Deserialize, Serialize};
+
 use lockstep_model::event::Event;
 use lockstep_model::id::{LockId, RequestId, Revision};
 use lockstep_model::master::{self, Effect, Input, Master, Outbox};
@@ -31,7 +33,7 @@ impl From<Event> for Said {
 }
 
 /// What reaches a CRM but news of its watch and the time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FromStore {
     /// The answer to a read.
     Read {

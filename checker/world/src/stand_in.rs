@@ -20,7 +20,7 @@ use crate::setup::{Fault, Setup};
 use crate::state::{Host, Instance, World};
 
 /// A process that stands for an LRM and all that it works with.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StandIn {
     /// Its identity.
     pub incarnation: Incarnation,

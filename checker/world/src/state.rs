@@ -15,6 +15,7 @@ use lockstep_model::record::{
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::message::ToMultiplexer;
 use lockstep_model::watchdog::{self, Multiplexer};
+use serde::{Deserialize, Serialize};
 
 use crate::action::Action;
 use crate::crm::FromStore;
@@ -22,7 +23,7 @@ use crate::setup::Setup;
 use crate::stand_in::StandIn;
 
 /// A cluster at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct World {
     /// The hosts, in the setup's order.
     pub hosts: Vec<Host>,
@@ -39,7 +40,7 @@ pub struct World {
 }
 
 /// A machine with what runs on it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Host {
     /// The node that it acts for.
     pub node: NodeId,
@@ -94,7 +95,7 @@ pub struct Host {
 }
 
 /// A running process: its machine, what it has yet to do, what has yet to reach it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Process<M, I, E> {
     /// Its identity.
     pub incarnation: Incarnation,
@@ -111,7 +112,7 @@ pub struct Process<M, I, E> {
 }
 
 /// What reaches the multiplexer over its socket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FromClient {
     /// The LRM process at the other end.
     pub from: Incarnation,
@@ -120,7 +121,7 @@ pub struct FromClient {
 }
 
 /// A watchdog device. It counts in true time; its rate's error is part of W′.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Device {
     /// Not counting.
     Off,
@@ -134,7 +135,7 @@ pub enum Device {
 }
 
 /// A service's processes on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Instance {
     /// None.
     Absent,
@@ -145,7 +146,7 @@ pub enum Instance {
 }
 
 /// A job that an agent is doing. It survives the LRM.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Worker {
     /// Which it is, as its LRM numbered it.
     pub id: RequestId,
@@ -160,7 +161,7 @@ pub struct Worker {
 }
 
 /// The store: linearizable, with conditional writes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Store {
     /// The last write's revision.
     pub revision: Revision,
@@ -179,7 +180,7 @@ pub struct Store {
 }
 
 /// What a lock's history says.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LockHistory {
     /// Which lock.
     pub lock: LockId,
@@ -190,7 +191,7 @@ pub struct LockHistory {
 }
 
 /// A request, or its answer, that is still somewhere.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Delayed {
     /// The process that made it.
     pub from: Incarnation,
@@ -199,7 +200,7 @@ pub struct Delayed {
 }
 
 /// How far a delayed request has got.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Stage {
     /// Not applied yet.
     Sent {

@@ -110,7 +110,7 @@ pub struct Settings {
 }
 
 /// The scheduler that the settings name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scheduler {
     /// One that there is.
     Known(Mode),
@@ -242,21 +242,26 @@ pub struct Decisions {
 }
 
 /// The manager of one master.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Manager {
     me: NodeId,
     status: Status,
     last_online: Table<NodeId, Instant>,
     /// The modes of the nodes that were known when the round began.
+    #[serde(skip)]
     modes: Aside<Table<NodeId, LrmMode>>,
+    #[serde(skip)]
     answers: Aside<Answers>,
     rules: Option<Compiled>,
+    #[serde(skip)]
     usage: Aside<usage::Table>,
     /// Services whose last move failed: another one is tried in the next regular round, or a node
     /// in maintenance and a guest that can't be moved would keep everybody busy for ever.
     unmoved: BTreeSet<ServiceId>,
     /// Buffers of a round.
+    #[serde(skip)]
     scratch: Aside<Scratch>,
+    #[serde(skip)]
     online: Aside<Vec<NodeId>>,
     groups_countdown: u32,
     uneven_rounds: u32,
@@ -264,7 +269,7 @@ pub struct Manager {
     disarmed: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Compiled {
     digest: u64,
     /// The nodes that were known then.

@@ -6,6 +6,8 @@
 //! that one that was accepted is never lost: a master that follows upon a torn commit carries it
 //! out again, which changes nothing more.
 
+use serde::{Deserialize, Serialize};
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -24,14 +26,14 @@ use crate::time::Instant;
 use crate::visit::visit_fields;
 
 /// A commit under way.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Commit {
     pending: Pending,
     /// What is to follow, the next one last.
     rest: Vec<Part>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Pending {
     request: RequestId,
     sent: Instant,
@@ -39,7 +41,7 @@ struct Pending {
 }
 
 /// Records that are written together, and the dead nodes under whose locks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Part {
     puts: Vec<Put>,
     nodes: Vec<NodeId>,

@@ -2,6 +2,8 @@
 //!
 //! A hint; nothing safe rests on it. Each observer counts from when it saw a change itself.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::Config;
 use crate::id::{LockId, NodeId, Revision};
 use crate::mutation::Mutation;
@@ -11,7 +13,7 @@ use crate::time::{Instant, Span};
 use crate::visit::{Visit, Visitor, visit_under};
 
 /// What was seen of the nodes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Members {
     /// Of what its LRM publishes, and of the beat of a lock that it holds itself.
     revisions: Table<NodeId, (Revision, Revision)>,

@@ -1,5 +1,7 @@
 //! What stands in the store, as last read, in the form that a manager decides on.
 
+use serde::{Deserialize, Serialize};
+
 use alloc::vec::Vec;
 
 use super::Files;
@@ -15,7 +17,7 @@ use crate::table::Table;
 use crate::visit::{Visit, Visitor, visit_horizon, visit_under};
 
 /// The records, taken apart. Each is looked at again only when its revision has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Mirror {
     /// Of the whole store.
     revision: Revision,
@@ -33,7 +35,7 @@ pub(super) struct Mirror {
     revisions: Revisions,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Revisions {
     status: Revision,
     commands: Revision,

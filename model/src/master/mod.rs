@@ -19,6 +19,8 @@ mod mirror;
 mod order;
 mod types;
 
+use serde::{Deserialize, Serialize};
+
 use alloc::vec::Vec;
 
 use crate::aside::Aside;
@@ -42,7 +44,7 @@ use types::pass_on;
 pub use types::{Effect, Event, Files, Input, Outbox};
 
 /// The CRM of one node, as one process.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Master {
     crm: Crm,
     lock: lock::Client,
@@ -66,12 +68,13 @@ pub struct Master {
     lock_doubtful: bool,
     commit: Option<Commit>,
     /// What the last round said, in order.
+    #[serde(skip)]
     said: Aside<Vec<crm::Event>>,
     leaving: bool,
     gone: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Reading {
     request: RequestId,
     sent: Instant,

@@ -78,6 +78,8 @@ struct Search {
     closed: bool,
     /// The limit that was reached.
     cut: Option<&'static str>,
+    /// The file with which `--resume` goes on.
+    saved: Option<String>,
     initial_states: u64,
     states: u64,
     transitions: u64,
@@ -88,6 +90,7 @@ struct Search {
     peak_bytes: u64,
     table_bytes: u64,
     bytes_per_state: f64,
+    state_bytes_max: u64,
     collision_bound: f64,
     properties: Vec<&'static str>,
     kinds: BTreeMap<&'static str, u64>,
@@ -208,6 +211,7 @@ fn search(found: &Findings) -> Search {
         },
         closed: found.closed,
         cut: found.cut.map(|why| cut(Some(why))),
+        saved: (found.saved.as_ref()).map(|file| file.display().to_string()),
         initial_states: found.initial_states,
         states: found.states,
         transitions: found.transitions,
@@ -218,6 +222,7 @@ fn search(found: &Findings) -> Search {
         peak_bytes: found.peak_bytes,
         table_bytes: found.table_bytes,
         bytes_per_state: found.bytes_per_state,
+        state_bytes_max: found.state_bytes_max,
         collision_bound: found.collision_bound,
         properties: judged.map(|property| property.name).collect(),
         kinds: counts(&found.kinds),

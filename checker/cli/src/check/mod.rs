@@ -1,6 +1,7 @@
 //! `ha-checker check`: explores configurations.
 
 mod document;
+mod kept;
 mod outcome;
 mod table;
 
@@ -19,6 +20,7 @@ use crate::failure::{End, Failure};
 use crate::layout::wrapped;
 use crate::screen::Screen;
 use document::Document;
+use kept::Kept;
 use outcome::Outcome;
 use table::Table;
 
@@ -131,15 +133,30 @@ fn explore(
     let mut outcomes = Vec::new();
     let ticker = screen.begin_progress();
     let mut budget = Budget::of(&asked.means);
+    let kept = Kept::begin(asked)?;
     for (index, configuration) in chosen.iter().enumerate() {
         let mut outcome = match budget.options() {
-            None => Outcome::skipped(configuration),
-            Some(options) => {
+            _ if kept.as_ref().is_some_and(Kept::is_interrupted) => {
+                Outcome::skipped(configuration, "interrupted before")
+            }
+            None => Outcome::skipped(configuration, "the time was up"),
+            Some(mut options) => {
+                let saved = match &kept {
+                    Some(kept) => kept.open(configuration, &mut options)?,
+                    None => None,
+                };
                 let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
-                let found = configuration.explore(&options, |now| {
+                let found = configuration.explore_from(&options, saved, |now| {
                     ticker.show(|| progress(&place, now));
                 });
-                budget.spend(found.seconds);
+                if let Some(failure) = &found.disk_failure {
+                    screen.warn(failure);
+                }
+                if found.cut.is_none() {
+                    kept.iter()
+                        .try_for_each(|kept| kept.forget(configuration))?;
+                }
+                budget.spend(found.seconds_here);
                 Outcome::of(configuration, found)
             }
         };

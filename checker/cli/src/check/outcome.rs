@@ -12,8 +12,10 @@ use crate::failure::End;
 /// A configuration with what its search found.
 pub(crate) struct Outcome {
     pub(crate) configuration: Configuration,
-    /// `None`: it was not explored, because the time was up.
+    /// `None`: it was not explored.
     pub(crate) found: Option<(Findings, Judgement)>,
+    /// Why it was not explored.
+    skipped: &'static str,
     /// The way to what was found.
     pub(crate) trace: Option<Way>,
     /// The file that the counterexample was written into.
@@ -38,16 +40,18 @@ impl Outcome {
         Self {
             configuration: configuration.clone(),
             found: Some((found, judgement)),
+            skipped: "",
             trace,
             file: None,
         }
     }
 
     /// It was not explored.
-    pub(crate) fn skipped(configuration: &Configuration) -> Self {
+    pub(crate) fn skipped(configuration: &Configuration, why: &'static str) -> Self {
         Self {
             configuration: configuration.clone(),
             found: None,
+            skipped: why,
             trace: None,
             file: None,
         }
@@ -88,7 +92,7 @@ impl Outcome {
     /// The verdict in words.
     pub(crate) fn verdict(&self) -> String {
         let Some((found, judgement)) = &self.found else {
-            return "not explored: the time was up".into();
+            return format!("not explored: {}", self.skipped);
         };
         match judgement {
             Judgement::AsExpected => match self.configuration.expectation {
@@ -107,6 +111,9 @@ impl Outcome {
                 format!("NO RESET, must be one at D + {expected}")
             }
             Judgement::DeadEnd => "A STATE WITHOUT A NEXT STEP".into(),
+            Judgement::Truncated if found.saved.is_some() => {
+                format!("truncated by {}; --resume goes on", cut(found.cut))
+            }
             Judgement::Truncated => format!("truncated by {}", cut(found.cut)),
             Judgement::Failed(message) => format!("FAILED: {message}"),
         }
@@ -120,6 +127,8 @@ pub(crate) const fn cut(why: Option<Why>) -> &'static str {
         Some(Why::Memory) => "memory",
         Some(Why::States) => "states",
         Some(Why::Successors) => "successors",
+        Some(Why::Interrupted) => "interruption",
+        Some(Why::Disk) => "the disk",
         None => "nothing",
     }
 }

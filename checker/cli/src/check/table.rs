@@ -189,7 +189,9 @@ mod tests {
         let all = configuration::with_mutants();
         for width in [60, 80, 120, 160] {
             let table = Table::new(&all, width);
-            let rows = all.iter().map(Outcome::skipped);
+            let rows = all
+                .iter()
+                .map(|one| Outcome::skipped(one, "the time was up"));
             let mut text = vec![table.heading()];
             text.extend(rows.map(|row| table.row(&row, &plain)));
             text.extend(list(&all, width));
@@ -202,7 +204,9 @@ mod tests {
     #[test]
     fn a_row_has_as_many_lines_as_it_needs() {
         let all = configuration::all();
-        let row = |width| Table::new(&all, width).row(&Outcome::skipped(&all[0]), &plain);
+        let row = |width| {
+            Table::new(&all, width).row(&Outcome::skipped(&all[0], "the time was up"), &plain)
+        };
         assert_eq!(
             [160, 100, 60].map(|width| row(width).lines().count()),
             [1, 2, 3]

@@ -5,6 +5,7 @@
 )]
 
 mod cases;
+mod kept;
 mod replay;
 mod sim;
 

@@ -19,7 +19,7 @@ use lockstep_world::{Action, Setup, World};
 
 use crate::cluster::Cluster;
 use crate::mutants::cases;
-use crate::search::{Options, Progress, Report, StopAt, Verdict, search};
+use crate::search::{Options, Progress, Refused, Report, Saved, StopAt, Verdict, search_from};
 
 pub use timings::{brisk_kappa_one, brisk_kappa_three, with_drift};
 
@@ -102,12 +102,36 @@ impl Configuration {
 
     /// Explores it.
     pub fn explore(&self, options: &Options, progress: impl FnMut(&Progress)) -> Findings {
-        let options = Options {
+        self.explore_from(options, None, progress)
+    }
+
+    /// As [`Configuration::explore`]; goes on with a search that was interrupted, if one is given.
+    pub fn explore_from(
+        &self,
+        options: &Options,
+        saved: Option<Saved<World>>,
+        progress: impl FnMut(&Progress),
+    ) -> Findings {
+        let cluster = Cluster::new(self.setup.clone());
+        search_from(&cluster, &self.searching(options), saved, progress)
+    }
+
+    /// Reads the search that was interrupted.
+    ///
+    /// # Errors
+    ///
+    /// If the file that `options` name is none of this configuration.
+    pub fn open(&self, options: &Options) -> Result<Saved<World>, Refused> {
+        let cluster = Cluster::new(self.setup.clone());
+        Saved::open(&cluster, &self.searching(options))
+    }
+
+    fn searching(&self, options: &Options) -> Options {
+        Options {
             properties: self.judged(),
             stop_at: StopAt::FirstBreach,
             ..options.clone()
-        };
-        search(&Cluster::new(self.setup.clone()), &options, progress)
+        }
     }
 
     /// Compares what was found with what must come out.

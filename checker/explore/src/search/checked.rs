@@ -1,5 +1,6 @@
 //! What a model provides to the search.
 
+use super::encoding::Encoding;
 use stateright::{Expectation, Model, Property};
 use std::hash::Hash;
 
@@ -103,6 +104,12 @@ pub trait Checked: Model<State: Hash + Send, Action: Send> + Sync {
     /// only; where the answer is no, the state is a dead end.
     fn may_end(&self, _state: &Self::State) -> bool {
         false
+    }
+
+    /// How states are taken apart into parts. A model that doesn't say keeps
+    /// them in memory as they are, and its searches can't be interrupted.
+    fn encoding(&self) -> Option<&dyn Encoding<Self::State>> {
+        None
     }
 
     /// The bytes that `state` owns beyond its own size, for the account of

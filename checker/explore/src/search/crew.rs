@@ -78,6 +78,15 @@ impl<S> Crew<'_, S> {
         self.perform(Phase::Harvest, &mut wait);
     }
 
+    /// Calls `look` with the workers' shards.
+    pub(super) fn with_shards<T>(&mut self, look: impl FnOnce(Vec<&Shard>) -> T) -> T {
+        self.perform(Phase::Lend, &mut || ());
+        let shards = self.parcels.iter().map(|parcel| parcel.shard.as_ref());
+        let seen = look(shards.flatten().collect());
+        self.perform(Phase::Return, &mut || ());
+        seen
+    }
+
     /// Ends the threads and returns their shards.
     pub(super) fn dismiss(self) -> Vec<Shard> {
         let threads = self.members.into_iter().map(|member| {

@@ -2,17 +2,23 @@
 //! states that come back, and decides when to stop.
 
 use super::checked::Checked;
+use super::checkpoint::{Rest, Saved};
 use super::crew::Crew;
+use super::dictionary::Dictionary;
 use super::fingerprint::{Fingerprint, Fingerprinter, collision_bound};
-use super::frontier::Frontier;
+use super::frontier::{BATCH, Chunk, Frontier, PIECE, Packed};
+use super::keeper::Keeper;
 use super::links::{Id, Links, Spot};
 use super::options::{Options, Progress, StopAt, Why};
+use super::packer::Packer;
 use super::report::{Count, DeadEnds, Maximum, PropertyResult, Report, Verdict};
+use super::spill::Spill;
 use super::table::{SEGMENTS, Shard, owner_of};
 use super::tally::{Names, Tally};
 use super::trace::{Rebuilder, Trace};
 use super::watch::Watch;
 use super::worker::{Parcel, Worker, message_of};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,8 +26,8 @@ use std::time::Duration;
 /// Visits every state of `model` that can be reached, unless a limit or a
 /// breach ends the search before, and calls `progress` now and then.
 ///
-/// Memory is the limit in practice: 16 bytes over a load of 64 to 80 % and 6
-/// bytes for the link, 26 to 31 bytes a state, beside the two frontiers.
+/// Memory is the limit in practice: 16 bytes over a load of 85 to 92 % and 5
+/// bytes for the link, 22 to 24 bytes a state, beside the two frontiers.
 ///
 /// # Panics
 ///
@@ -32,22 +38,46 @@ pub fn search<M: Checked>(
     options: &Options,
     progress: impl FnMut(&Progress),
 ) -> Report<M::State, M::Action> {
+    search_from(model, options, None, progress)
+}
+
+/// As [`search`]; goes on with a search that was interrupted, if one is given.
+///
+/// # Panics
+///
+/// As [`search`].
+pub fn search_from<M: Checked>(
+    model: &M,
+    options: &Options,
+    saved: Option<Saved<M::State>>,
+    progress: impl FnMut(&Progress),
+) -> Report<M::State, M::Action> {
     assert!(options.threads > 0, "a search needs a worker");
     let threads = options.threads.min(SEGMENTS);
     let watch = Watch::start();
     let stop = AtomicBool::new(false);
-    let mut shards: Vec<_> = (0..threads)
-        .map(|index| Shard::new(index, threads))
-        .collect();
+    let wants_packed = options.pack || options.checkpoint.is_some();
+    let encoding = wants_packed.then(|| model.encoding()).flatten();
+    let (mut shards, dictionary, start) = match saved {
+        Some(saved) => (saved.shards, Some(saved.dictionary), Some(saved.start)),
+        None => {
+            let new = |index| Shard::new(index, threads);
+            let dictionary = encoding.map(|encoding| Dictionary::new(encoding.kinds()));
+            ((0..threads).map(new).collect(), dictionary, None)
+        }
+    };
+    assert_eq!(shards.len(), threads, "opened for so many threads");
+    let packer = || Some(Packer::new(encoding?, dictionary.as_ref()?));
     let prepared = catch_unwind(AssertUnwindSafe(|| {
         let names = Names::of(model);
-        let start = Start::of(model, &names, options.properties, &mut shards);
+        let start =
+            start.unwrap_or_else(|| Start::of(model, &names, options, &mut shards, packer()));
         (names, start)
     }));
     let (names, start) = match prepared {
         Ok(prepared) => prepared,
         Err(panic) => {
-            let (names, start) = (Names::default(), Start::nothing());
+            let (names, start) = (Names::default(), Start::nothing(None));
             let run = Run::new(options, watch, &stop, progress, start);
             let mut tally = Tally::new(&names);
             tally.see_panic(NOWHERE, message_of(&*panic));
@@ -56,15 +86,18 @@ pub fn search<M: Checked>(
     };
     let mut tally = start.tally.clone();
     let mut run = Run::new(options, watch, &stop, progress, start);
+    let keeper = Keeper::new(options, &names, dictionary.as_ref());
     let shards = std::thread::scope(|scope| {
         let workers = shards
             .drain(..)
-            .map(|shard| Worker::new(model, options.properties, &stop, shard));
-        let parcels = (0..threads).map(|_| Parcel::new(threads, Tally::new(&names)));
+            .map(|shard| Worker::new(model, options.properties, &stop, shard, packer()));
+        let parcels =
+            (0..threads).map(|_| Parcel::new(threads, dictionary.is_some(), Tally::new(&names)));
         let mut crew = Crew::start(scope, workers.collect(), parcels.collect());
-        run.expand_all(&mut crew, &mut tally);
+        run.expand_all(&mut crew, &mut tally, &keeper);
         crew.dismiss()
     });
+    run.keep_at_end(&keeper, &tally, shards.iter().collect());
     run.report(model, &names, &tally, &shards, threads)
 }
 
@@ -76,32 +109,47 @@ const NOWHERE: Spot = Spot::Initial(Id::MAX);
 /// out.
 const STATES_MAX: u64 = Id::MAX as u64 - (1 << 28);
 
-/// The initial states, judged and numbered.
-struct Start<S> {
-    frontier: Frontier<S>,
-    links: Links,
-    tally: Tally,
+/// Where a search begins, or goes on: the initial states, judged and numbered, or all that was found
+/// before it was interrupted.
+pub(super) struct Start<S> {
+    pub(super) current: Frontier<S>,
+    pub(super) next: Frontier<S>,
+    pub(super) links: Links,
+    pub(super) tally: Tally,
+    pub(super) levels: Vec<u64>,
+    /// How long the search took so far.
+    pub(super) before: Duration,
 }
 
 impl<S> Start<S> {
-    fn nothing() -> Self {
+    fn nothing(spill: Option<Spill>) -> Self {
         Self {
-            frontier: Frontier::new(),
+            current: Frontier::new(None),
+            next: Frontier::new(spill),
             links: Links::default(),
             tally: Tally::new(&Names::default()),
+            levels: vec![0],
+            before: Duration::ZERO,
         }
     }
 
-    fn of<M>(model: &M, names: &Names, enabled: u64, shards: &mut [Shard]) -> Self
+    fn of<M>(
+        model: &M,
+        names: &Names,
+        options: &Options,
+        shards: &mut [Shard],
+        mut packer: Option<Packer<'_, S>>,
+    ) -> Self
     where
         M: Checked<State = S>,
     {
         let mut start = Self {
             tally: Tally::new(names),
-            ..Self::nothing()
+            ..Self::nothing(options.spill())
         };
         let mut fingerprinter = Fingerprinter::default();
         let mut states = Vec::new();
+        let mut packed = Packed::default();
         let mut heap_bytes = 0;
         for (root, state) in initial_states(model).into_iter().enumerate() {
             let fingerprint = fingerprinter.of(&state);
@@ -114,13 +162,20 @@ impl<S> Start<S> {
             // A panic here is reported with a way to this very state.
             let judged = catch_unwind(AssertUnwindSafe(|| model.judge_state(&state)));
             match judged {
-                Ok(broken) => start.tally.see_broken(broken & enabled, spot),
+                Ok(broken) => start.tally.see_broken(broken & options.properties, spot),
                 Err(panic) => start.tally.see_panic(spot, message_of(&*panic)),
             }
-            heap_bytes += model.heap_bytes(&state) as u64;
-            states.push(state);
+            match &mut packer {
+                Some(packer) => packer.pack(&state, &mut packed),
+                None => {
+                    heap_bytes += model.heap_bytes(&state) as u64;
+                    states.push(state);
+                }
+            }
         }
-        start.frontier.append(&mut states, heap_bytes);
+        start.current.append(&mut Chunk::Plain(states), heap_bytes);
+        start.current.append(&mut Chunk::Packed(packed), 0);
+        start.levels = vec![start.current.len() as u64];
         start
     }
 }
@@ -152,6 +207,17 @@ struct Run<'a, S, P> {
     peak_bytes: u64,
     closed: bool,
     cut: Option<Why>,
+    /// What was seen before the workers began.
+    begun_with: Tally,
+    /// How long the search took before it was interrupted.
+    before: Duration,
+    /// When the search was kept last.
+    kept_at: Duration,
+    /// Whether the file holds the search as it is at its end.
+    saved: bool,
+    disk_failure: Option<String>,
+    /// The most bytes of any packed state.
+    longest: u64,
 }
 
 impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
@@ -168,11 +234,17 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             stop,
             progress,
             told: (Duration::ZERO, 0),
-            levels: vec![start.frontier.len() as u64],
-            current: start.frontier,
-            next: Frontier::new(),
+            levels: start.levels,
+            current: start.current,
+            next: start.next,
             links: start.links,
-            transitions: 0,
+            transitions: start.tally.transitions,
+            begun_with: start.tally,
+            before: start.before,
+            kept_at: Duration::ZERO,
+            saved: false,
+            disk_failure: None,
+            longest: 0,
             table_bytes: 0,
             bytes: 0,
             peak_bytes: 0,
@@ -182,36 +254,96 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
     }
 
     /// Expands level after level until there is a reason to stop. `tally` holds
-    /// what was seen in the initial states and gets all the rest.
-    fn expand_all(&mut self, crew: &mut Crew<'_, S>, tally: &mut Tally) {
-        let start = tally.clone();
+    /// what was seen before and gets all the rest.
+    fn expand_all(&mut self, crew: &mut Crew<'_, S>, tally: &mut Tally, keeper: &Keeper<'_>) {
         while !self.is_over(tally) {
             if self.current.len() == 0 {
                 self.levels.push(self.next.len() as u64);
-                std::mem::swap(&mut self.current, &mut self.next);
-                self.next = Frontier::new();
+                let queue = Frontier::new(self.options.spill());
+                self.current = std::mem::replace(&mut self.next, queue);
             }
-            let mut first = self.first_waiting();
-            let mut hands: Vec<_> = crew
-                .parcels
-                .iter_mut()
-                .map(|parcel| std::mem::take(&mut parcel.parents))
-                .collect();
-            self.current.deal(&mut hands);
-            for (parcel, hand) in crew.parcels.iter_mut().zip(hands) {
-                parcel.first = first;
-                first += hand.iter().map(Vec::len).sum::<usize>() as Id;
-                parcel.parents = hand;
+            for _ in 0..BATCH / PIECE {
+                if let Err(error) = self.expand_piece(crew) {
+                    self.cut = Some(Why::Disk);
+                    self.disk_failure = Some(error.to_string());
+                    break;
+                }
+                let ended = |parcel: &Parcel<S>| parcel.tally.ends_the_search();
+                if self.current.len() == 0 || crew.parcels.iter().any(ended) {
+                    break;
+                }
             }
-            crew.work(|| self.pulse());
-            *tally = start.clone();
-            for parcel in &mut crew.parcels {
-                self.gather(parcel);
+            tally.clone_from(&self.begun_with);
+            for parcel in &crew.parcels {
                 tally.merge(&parcel.tally);
             }
             self.transitions = tally.transitions;
-            self.account(&crew.parcels);
+            self.account(&crew.parcels, keeper);
+            if keeper.is_due(self.watch.elapsed().saturating_sub(self.kept_at))
+                && self.may_go_on(tally)
+            {
+                crew.with_shards(|shards| self.keep(keeper, tally, shards));
+            }
         }
+    }
+
+    /// Expands so many states that their successors stay in the processor's cache.
+    fn expand_piece(&mut self, crew: &mut Crew<'_, S>) -> io::Result<()> {
+        let mut first = self.first_waiting();
+        let mut hands: Vec<_> = crew
+            .parcels
+            .iter_mut()
+            .map(|parcel| std::mem::take(&mut parcel.parents))
+            .collect();
+        self.current.deal(&mut hands)?;
+        for (parcel, hand) in crew.parcels.iter_mut().zip(hands) {
+            parcel.first = first;
+            first += hand.iter().map(Chunk::len).sum::<usize>() as Id;
+            parcel.parents = hand;
+        }
+        crew.work(|| self.pulse());
+        for parcel in &mut crew.parcels {
+            self.gather(parcel);
+        }
+        Ok(())
+    }
+
+    /// Whether the search, as it rests now, can be continued: nothing ended it, and no state was lost.
+    fn may_go_on(&self, tally: &Tally) -> bool {
+        let broken = self.options.stop_at == StopAt::FirstBreach && tally.first_breach().is_some();
+        let lost = self.cut == Some(Why::Disk) || self.stop.load(Ordering::Relaxed);
+        !broken && !lost && !tally.ends_the_search()
+    }
+
+    fn keep(&mut self, keeper: &Keeper<'_>, tally: &Tally, shards: Vec<&Shard>) {
+        self.kept_at = self.watch.elapsed();
+        let kept = keeper.keep(self.options, |names, dictionary| Rest {
+            names,
+            levels: &self.levels,
+            tally,
+            links: &self.links,
+            shards,
+            dictionary,
+            current: &self.current,
+            next: &self.next,
+            elapsed: self.before + self.watch.elapsed(),
+        });
+        match kept {
+            Ok(()) => self.saved = true,
+            Err(failure) => self.disk_failure = Some(failure),
+        }
+    }
+
+    /// Keeps a search that a limit ended.
+    fn keep_at_end(&mut self, keeper: &Keeper<'_>, tally: &Tally, shards: Vec<&Shard>) {
+        self.saved = false;
+        if keeper.is_wanted() && self.cut.is_some() && self.may_go_on(tally) {
+            self.keep(keeper, tally, shards);
+        }
+        let queues = [&self.current, &self.next];
+        let failure = queues.iter().find_map(|queue| queue.failure());
+        let failure = failure.map(str::to_owned);
+        self.disk_failure = self.disk_failure.take().or(failure);
     }
 
     /// The number of the first state that waits in the current level.
@@ -229,11 +361,14 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
     }
 
     /// Adds up the memory in use.
-    fn account(&mut self, parcels: &[Parcel<S>]) {
+    fn account(&mut self, parcels: &[Parcel<S>], keeper: &Keeper<'_>) {
         let rest = self.links.bytes() as u64
+            + keeper.dictionary_bytes()
             + self.current.bytes()
             + self.next.bytes()
             + sum(parcels, |parcel| parcel.buffer_bytes);
+        let longest = parcels.iter().map(|parcel| parcel.longest).max();
+        self.longest = longest.unwrap_or(0);
         self.table_bytes = sum(parcels, |parcel| parcel.table_bytes);
         self.bytes = rest + self.table_bytes;
         let table_bytes_max = sum(parcels, |parcel| parcel.table_bytes_max);
@@ -247,6 +382,9 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
         let at_first = self.options.stop_at == StopAt::FirstBreach;
         let broken = at_first && tally.first_breach().is_some();
         if tally.panic.is_some() {
+            return true;
+        }
+        if self.cut.is_some() {
             return true;
         }
         if tally.too_wide {
@@ -271,6 +409,8 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             Some(Why::Memory)
         } else if self.is_out_of_time() {
             Some(Why::Time)
+        } else if self.options.is_interrupted() {
+            Some(Why::Interrupted)
         } else {
             None
         }
@@ -284,7 +424,8 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
     /// Looks at the clock: tells progress if it is time to, and has the workers
     /// stop if there is none left.
     fn pulse(&mut self) {
-        if self.is_out_of_time() {
+        // A search that is kept ends between two batches, so that nothing is done by halves.
+        if self.is_out_of_time() && self.options.checkpoint.is_none() {
             self.stop.store(true, Ordering::Relaxed);
         }
         let elapsed = self.watch.elapsed();
@@ -302,7 +443,8 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             queue: (self.current.len() + self.next.len()) as u64,
             states_per_second: (states - told_states) as f64 / since.as_secs_f64().max(1e-9),
             bytes: self.bytes,
-            elapsed,
+            disk_bytes: self.current.disk_bytes() + self.next.disk_bytes(),
+            elapsed: self.before + elapsed,
         });
     }
 
@@ -346,7 +488,13 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             depth: levels.len() as u64 - 1,
             levels,
             threads,
-            seconds: self.watch.elapsed().as_secs_f64(),
+            saved: (self.options.checkpoint.as_ref())
+                .filter(|_| self.saved)
+                .map(|checkpoint| checkpoint.file.clone()),
+            disk_failure: self.disk_failure,
+            state_bytes_max: self.longest,
+            seconds_here: self.watch.elapsed().as_secs_f64(),
+            seconds: (self.before + self.watch.elapsed()).as_secs_f64(),
             peak_bytes: self.peak_bytes,
             table_bytes,
             bytes_per_state: table_bytes as f64 / states.max(1) as f64,

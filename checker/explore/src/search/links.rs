@@ -1,4 +1,6 @@
-//! How each state was first reached, kept in six bytes a state.
+//! How each state was first reached, kept in five bytes a state.
+
+use std::collections::BTreeMap;
 
 /// A state's number: states are numbered in the order in which they are found.
 pub(super) type Id = u32;
@@ -37,9 +39,17 @@ pub(super) struct Links {
     /// states; their numbers are the first ones.
     pub(super) roots: Vec<usize>,
     parents: Vec<Vec<Id>>,
-    choices: Vec<Vec<u16>>,
+    choices: Vec<Vec<u8>>,
+    /// The choices that a byte can't hold, by the link's place. Few states have so many successors.
+    wide: BTreeMap<u32, u16>,
     count: usize,
 }
+
+/// Stands for a choice that a byte can't hold.
+const WIDE: u8 = u8::MAX;
+
+/// What an entry of the table of wide choices takes, roughly.
+const WIDE_BYTES: usize = 16;
 
 impl Links {
     /// Appends the link of the next state.
@@ -52,7 +62,11 @@ impl Links {
         }
         let chunk = self.count / CHUNK;
         self.parents[chunk].push(link.parent);
-        self.choices[chunk].push(link.choice);
+        let choice = u8::try_from(link.choice).unwrap_or(WIDE);
+        if choice == WIDE {
+            self.wide.insert(self.count as u32, link.choice);
+        }
+        self.choices[chunk].push(choice);
         self.count += 1;
     }
 
@@ -65,7 +79,8 @@ impl Links {
     pub(super) fn bytes(&self) -> usize {
         let full = self.parents.len().saturating_sub(1) * CHUNK;
         let last = self.parents.last().map_or(0, Vec::capacity);
-        (full + last) * (size_of::<Id>() + size_of::<u16>())
+        (full + last) * (size_of::<Id>() + size_of::<u8>())
+            + self.wide.len() * WIDE_BYTES
             + self.roots.capacity() * size_of::<usize>()
     }
 
@@ -84,10 +99,19 @@ impl Links {
         (self.roots[at], choices)
     }
 
+    /// All links, in the states' order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Link> {
+        (0..self.count).map(|index| self.get(index))
+    }
+
     fn get(&self, index: usize) -> Link {
+        let choice = self.choices[index / CHUNK][index % CHUNK];
         Link {
             parent: self.parents[index / CHUNK][index % CHUNK],
-            choice: self.choices[index / CHUNK][index % CHUNK],
+            choice: match choice {
+                WIDE => self.wide[&(index as u32)],
+                narrow => u16::from(narrow),
+            },
         }
     }
 }
@@ -111,7 +135,7 @@ mod tests {
         let last = 2 * CHUNK as Id;
         for state in 3..=last {
             let parent = state - 1;
-            let choice = (state % 7) as u16;
+            let choice = (state % 700) as u16;
             links.push(Link { parent, choice });
         }
         assert_eq!(links.states(), last as usize + 1);
@@ -120,7 +144,11 @@ mod tests {
         assert_eq!(choices.len(), last as usize - 1);
         assert_eq!(choices[..3], [9, 3, 4]);
         assert_eq!(links.way_to(0), (3, vec![]));
-        assert!(links.bytes() >= 2 * CHUNK * 6);
+        assert!(links.bytes() >= 2 * CHUNK * 5);
+        let known = links.iter().skip(1).zip(3..);
+        for (link, state) in known {
+            assert_eq!(u32::from(link.choice), state % 700);
+        }
     }
 
     #[test]

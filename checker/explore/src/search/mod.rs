@@ -17,21 +17,31 @@
 //!   the same in every run, and the first trace of each kind is a shortest one.
 //! * Model code runs inside `catch_unwind`; no engine code runs inside a lock.
 //!
+//! States that wait can be kept as the numbers of their parts ([`Encoding`]), go to the disk where
+//! memory is short, and a search can be kept in a file and go on from it ([`Checkpoint`]).
+//!
 //! [`endless()`] finds runs in which time never passes.
 //!
 //! Read `checked` for what a model provides, `report` for what comes out,
 //! `engine` for the level loop and `worker` for what happens to one batch.
 
 mod checked;
+mod checkpoint;
 mod crew;
+mod dictionary;
+mod encoding;
 mod endless;
 mod engine;
 mod fingerprint;
 mod frontier;
 mod graph;
+mod keeper;
 mod links;
 mod options;
+mod packer;
+mod record;
 mod report;
+mod spill;
 mod table;
 mod tally;
 mod trace;
@@ -39,9 +49,12 @@ mod watch;
 mod worker;
 
 pub use checked::{Checked, raise};
+pub use checkpoint::{Checkpoint, Refused, Saved};
+pub use encoding::{Encoding, Parts, Pieces};
 pub use endless::{Endless, Lasso, endless};
-pub use engine::search;
+pub use engine::{search, search_from};
 pub use fingerprint::{Fingerprint, Fingerprinter, collision_bound};
 pub use options::{Limits, Options, Progress, StopAt, Why};
+pub use packer::{Packer, Packing};
 pub use report::{Count, DeadEnds, Maximum, PropertyResult, Report, Verdict};
 pub use trace::{Step, Trace};

@@ -1,6 +1,11 @@
 //! What a search is told, and what it tells while it runs.
 
+use super::checkpoint::Checkpoint;
+use super::spill::Spill;
 use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How to search.
@@ -14,8 +19,32 @@ pub struct Options {
     pub threads: usize,
     /// What the search may use.
     pub limits: Limits,
+    /// Whether states that wait are kept as the numbers of their parts, where
+    /// the model says how ([`super::Encoding`]).
+    pub pack: bool,
+    /// Where the search is kept, if it is; it packs, then.
+    pub checkpoint: Option<Checkpoint>,
+    /// Set from elsewhere when the search is to end after the present batch.
+    pub interrupt: Option<Arc<AtomicBool>>,
     /// The least time between two calls of the progress callback.
     pub progress_every: Duration,
+}
+
+impl Options {
+    /// Whether somebody wants the search to end.
+    pub(super) fn is_interrupted(&self) -> bool {
+        let interrupt = self.interrupt.as_ref();
+        interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed))
+    }
+
+    /// Where waiting states go that don't fit into memory. There are two such queues.
+    pub(super) fn spill(&self) -> Option<Spill> {
+        let checkpoint = self.checkpoint.as_ref()?;
+        let directory = checkpoint.file.parent();
+        let directory = directory.filter(|path| !path.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        Some(Spill::new(directory, checkpoint.queue_bytes / 2))
+    }
 }
 
 impl Default for Options {
@@ -29,6 +58,9 @@ impl Default for Options {
             stop_at: StopAt::FirstBreach,
             threads: cores.min(2),
             limits: Limits::default(),
+            pack: false,
+            checkpoint: None,
+            interrupt: None,
             progress_every: Duration::from_millis(100),
         }
     }
@@ -47,7 +79,7 @@ pub enum StopAt {
 /// a search oversteps them by up to a batch (4096 states and their successors).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Time since the search began.
+    /// Time since the search began, or went on after an interruption.
     pub time: Option<Duration>,
     /// Bytes of the search's own tables and frontiers, as it accounts for them.
     pub bytes: Option<u64>,
@@ -62,6 +94,10 @@ pub enum Why {
     Time,
     /// The memory limit was passed.
     Memory,
+    /// Somebody wanted the search to end.
+    Interrupted,
+    /// The disk didn't give back states that waited there.
+    Disk,
     /// The limit of unique states was passed, or 4.0e9, beyond which states
     /// can't be numbered.
     States,
@@ -85,6 +121,8 @@ pub struct Progress {
     pub states_per_second: f64,
     /// Bytes in use now, as the search accounts for them.
     pub bytes: u64,
-    /// Time since the search began.
+    /// Bytes of waiting states on the disk.
+    pub disk_bytes: u64,
+    /// Time since the search began, what came before interruptions included.
     pub elapsed: Duration,
 }

@@ -2,6 +2,7 @@
 
 use super::options::Why;
 use super::trace::Trace;
+use std::path::PathBuf;
 
 /// The result of a search.
 #[derive(Clone, Debug)]
@@ -28,7 +29,13 @@ pub struct Report<S, A> {
     pub levels: Vec<u64>,
     /// Worker threads.
     pub threads: usize,
-    /// Wall-clock seconds.
+    /// Where the search can go on, if it was cut short and kept.
+    pub saved: Option<PathBuf>,
+    /// What the disk refused, if it did. The search goes on without it if it can.
+    pub disk_failure: Option<String>,
+    /// Wall-clock seconds since the search began, or went on.
+    pub seconds_here: f64,
+    /// Wall-clock seconds, those before interruptions included.
     pub seconds: f64,
     /// The most bytes ever in use: tables, frontiers and buffers as accounted.
     pub peak_bytes: u64,
@@ -36,6 +43,8 @@ pub struct Report<S, A> {
     pub table_bytes: u64,
     /// `table_bytes` by state.
     pub bytes_per_state: f64,
+    /// The most bytes that any state took while it waited as numbers; 0 if none did.
+    pub state_bytes_max: u64,
     /// An upper bound on the probability that two states shared a fingerprint.
     pub collision_bound: f64,
     /// Steps by kind of action.

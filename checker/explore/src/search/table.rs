@@ -1,10 +1,12 @@
-//! The set of known fingerprints: open addressing in small segments.
+//! The set of known fingerprints: ordered linear probing in small segments.
 //!
 //! A fingerprint's high bits choose one of [`SEGMENTS`] segments, its low half
-//! the line. Each worker owns a run of segments (its shard). Segments grow one
-//! by one and by a quarter, so neither a resize nor the slack after it ever
-//! costs a large part of the memory. Lines keep the order of the fingerprints'
-//! low halves, so growing is one sweep over memory.
+//! the slot. Each worker owns a run of segments (its shard). Within a segment
+//! all fingerprints stand in the order of their low halves: a search for one
+//! that is absent ends at the first greater one, so a segment may be almost
+//! full, and growing is one sweep over memory without any search. Segments grow
+//! one by one and by a twelfth, so neither a resize nor the slack after it ever
+//! costs a large part of the memory: 17.4 to 18.9 bytes a fingerprint.
 
 use super::fingerprint::Fingerprint;
 use std::hint::black_box;
@@ -25,20 +27,17 @@ pub(super) struct Shard {
     bytes_max: usize,
 }
 
-/// One open-addressing table, probed line by line.
+/// One table. Zero is a free slot.
 #[derive(Debug)]
 struct Segment {
-    lines: Vec<Line>,
+    slots: Vec<Fingerprint>,
+    /// Fingerprints have their homes in so many slots; those after them take what is pushed out.
+    homes: usize,
     used: usize,
 }
 
-/// Slots in one cache line, so that most look-ups wait for memory once. Zero is
-/// a free slot; a line fills from its front.
-#[derive(Clone, Debug)]
-#[repr(align(64))]
-struct Line([Fingerprint; SLOTS]);
-
-const SLOTS: usize = 4;
+/// Slots after the last home, at least.
+const OVERFLOW: usize = 16;
 
 /// The segment of a fingerprint.
 #[inline]
@@ -75,6 +74,16 @@ impl Shard {
         shard
     }
 
+    /// What stands in for a shard that is elsewhere: it owns nothing.
+    pub(super) const fn none() -> Self {
+        Self {
+            first_segment: 0,
+            segments: Vec::new(),
+            bytes: 0,
+            bytes_max: 0,
+        }
+    }
+
     /// Inserts all `fingerprints` in order and pushes to `fresh` the `indices`
     /// of those that were not there before.
     pub(super) fn insert_all(
@@ -106,15 +115,21 @@ impl Shard {
     pub(super) fn insert(&mut self, fingerprint: Fingerprint) -> bool {
         let index = segment_of(fingerprint) - self.first_segment;
         let segment = &mut self.segments[index];
+        let before = segment.bytes();
         if segment.is_full() {
-            let before = segment.bytes();
             segment.grow();
-            let after = segment.bytes();
             // While a segment moves, both copies exist.
-            self.bytes_max = self.bytes_max.max(self.bytes + after);
-            self.bytes = self.bytes - before + after;
+            self.bytes_max = self.bytes_max.max(self.bytes + segment.bytes());
         }
-        segment.insert(fingerprint)
+        let is_new = segment.insert(fingerprint);
+        self.bytes = self.bytes - before + segment.bytes();
+        is_new
+    }
+
+    /// All fingerprints.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Fingerprint> {
+        let slots = self.segments.iter().flat_map(|segment| &segment.slots);
+        slots.copied().filter(|&fingerprint| fingerprint != 0)
     }
 
     /// Whether a fingerprint is there.
@@ -138,81 +153,96 @@ impl Shard {
     }
 }
 
+/// What fingerprints are ordered by: the low half, which says where they belong, then the high one.
+#[inline]
+const fn key(fingerprint: Fingerprint) -> u128 {
+    fingerprint.rotate_left(64)
+}
+
 impl Segment {
     fn new() -> Self {
+        let homes = 8;
         Self {
-            lines: vec![Line([0; SLOTS]); 2],
+            slots: vec![0; homes + OVERFLOW],
+            homes,
             used: 0,
         }
     }
 
     fn bytes(&self) -> usize {
-        self.lines.len() * size_of::<Line>()
+        self.slots.len() * size_of::<Fingerprint>()
     }
 
-    /// Four fifths is where probing starts to cost more than memory.
+    /// Beyond 23 twenty-fifths, making room for another one costs more than the memory is worth.
     #[inline]
     fn is_full(&self) -> bool {
-        (self.used + 1) * 5 > self.lines.len() * SLOTS * 4
+        (self.used + 1) * 25 > self.homes * 23
     }
 
-    /// The line at which the search for a fingerprint starts.
+    /// The slot at which the search for a fingerprint starts.
     #[inline]
     fn home(&self, fingerprint: Fingerprint) -> usize {
         let low_half = u128::from(fingerprint as u64);
-        ((low_half * self.lines.len() as u128) >> 64) as usize
+        ((low_half * self.homes as u128) >> 64) as usize
     }
 
     #[inline]
     fn peek(&self, fingerprint: Fingerprint) -> Fingerprint {
-        self.lines[self.home(fingerprint)].0[0]
+        self.slots[self.home(fingerprint)]
     }
 
-    /// The slot that holds the fingerprint, or the free one where it belongs.
+    /// The slot that holds the fingerprint, or the one where it belongs.
     #[inline]
-    fn find(&self, fingerprint: Fingerprint) -> (usize, usize) {
-        let mut line = self.home(fingerprint);
-        // There is always a free slot, because a full segment grows first.
-        loop {
-            for (slot, &held) in self.lines[line].0.iter().enumerate() {
-                if held == fingerprint || held == 0 {
-                    return (line, slot);
-                }
-            }
-            line += 1;
-            if line == self.lines.len() {
-                line = 0;
-            }
-        }
+    fn find(&self, fingerprint: Fingerprint) -> usize {
+        let home = self.home(fingerprint);
+        let after = self.slots[home..]
+            .iter()
+            .position(|&held| held == 0 || key(held) >= key(fingerprint));
+        after.map_or(self.slots.len(), |after| home + after)
     }
 
     fn contains(&self, fingerprint: Fingerprint) -> bool {
-        let (line, slot) = self.find(fingerprint);
-        self.lines[line].0[slot] == fingerprint
+        self.slots.get(self.find(fingerprint)) == Some(&fingerprint)
     }
 
     #[inline]
     fn insert(&mut self, fingerprint: Fingerprint) -> bool {
         assert_ne!(fingerprint, 0, "zero marks a free slot");
-        let (line, slot) = self.find(fingerprint);
-        let held = &mut self.lines[line].0[slot];
-        if *held == fingerprint {
+        let at = self.find(fingerprint);
+        if self.slots.get(at) == Some(&fingerprint) {
             return false;
         }
-        *held = fingerprint;
+        let free = self.slots[at..].iter().position(|&held| held == 0);
+        let free = at + free.unwrap_or_else(|| self.extend(at));
+        self.slots.copy_within(at..free, at + 1);
+        self.slots[at] = fingerprint;
         self.used += 1;
         true
     }
 
+    /// More slots at the end; the distance from `at` to the first of them.
+    #[cold]
+    fn extend(&mut self, at: usize) -> usize {
+        let end = self.slots.len();
+        self.slots.resize(end + OVERFLOW, 0);
+        end - at
+    }
+
     #[inline(never)]
     fn grow(&mut self) {
-        let lines = self.lines.len() + (self.lines.len() / 4).max(2);
-        let old = std::mem::replace(&mut self.lines, vec![Line([0; SLOTS]); lines]);
-        for fingerprint in old.iter().flat_map(|line| line.0) {
-            if fingerprint != 0 {
-                let (line, slot) = self.find(fingerprint);
-                self.lines[line].0[slot] = fingerprint;
+        let homes = self.homes + (self.homes / 12).max(8);
+        let slots = vec![0; homes + OVERFLOW];
+        let old = std::mem::replace(&mut self.slots, slots);
+        self.homes = homes;
+        let mut next = 0;
+        for fingerprint in old.into_iter().filter(|&held| held != 0) {
+            // They come in order, so each stands at home or right after the one before.
+            next = next.max(self.home(fingerprint));
+            if next == self.slots.len() {
+                self.extend(next);
             }
+            self.slots[next] = fingerprint;
+            next += 1;
         }
     }
 }
@@ -253,12 +283,34 @@ mod tests {
         assert!(!shard.contains(fingerprinter.of(&u64::MAX)));
         assert!(shard.bytes_max() >= shard.bytes());
         assert!(shard.bytes() >= expect.len() * 16);
+        assert_eq!(shard.iter().count(), expect.len());
+        assert!(shard.iter().all(|known| expect.contains(&known)));
+        for segment in &shard.segments {
+            let held: Vec<_> = segment.slots.iter().filter(|&&held| held != 0).collect();
+            assert!(held.is_sorted_by(|a, b| key(**a) < key(**b)));
+            assert_eq!(held.len(), segment.used);
+        }
+    }
+
+    /// What a report says about memory rests on this.
+    #[test]
+    fn a_large_set_has_little_slack() {
+        let mut fingerprinter = Fingerprinter::default();
+        let mut shard = Shard::new(0, 1);
+        for number in 1..=400_000_u64 {
+            shard.insert(fingerprinter.of(&number));
+            if number >= 100_000 && number % 1_000 == 0 {
+                let by_one = shard.bytes() as f64 / number as f64;
+                assert!((17.3..19.0).contains(&by_one), "{by_one} at {number}");
+            }
+        }
+        assert!(shard.bytes_max() < shard.bytes() + shard.bytes() / 16);
     }
 
     #[test]
     fn equal_low_halves_are_told_apart() {
         let mut shard = Shard::new(0, 1);
-        // All of these start at the last line and wrap around.
+        // All of these belong into the last slot.
         for high in 0..500_u128 {
             assert!(shard.insert(high << 64 | u128::from(u64::MAX)));
         }

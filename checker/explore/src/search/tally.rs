@@ -2,6 +2,8 @@
 
 use super::checked::Checked;
 use super::links::Spot;
+use super::record::{Sink, Source};
+use std::io;
 
 /// Counts and first sights of one worker, or of all of them merged.
 #[derive(Clone, Debug)]
@@ -31,6 +33,17 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// All of them.
+    pub(super) fn lists(&self) -> [&[&'static str]; 4] {
+        let Self {
+            properties,
+            kinds,
+            coverage,
+            measures,
+        } = self;
+        [properties, kinds, coverage, measures]
+    }
+
     /// Asks the model.
     pub(super) fn of<M: Checked>(model: &M) -> Self {
         let names = Self {
@@ -109,6 +122,11 @@ impl Tally {
         }
     }
 
+    /// Whether nothing that is expanded from here on counts.
+    pub(super) fn ends_the_search(&self) -> bool {
+        self.panic.is_some() || self.too_wide
+    }
+
     /// The first breach of any property, with the property's number.
     pub(super) fn first_breach(&self) -> Option<(Spot, usize)> {
         let breaches = self.breaches.iter().enumerate();
@@ -140,6 +158,85 @@ impl Tally {
             self.see_panic(*spot, message.clone());
         }
         self.too_wide |= other.too_wide;
+    }
+}
+
+/// What stands for no spot and no measure in a file.
+const NONE: u64 = 0;
+const SOME: u64 = 1;
+
+impl Tally {
+    /// Writes it into a file. There is none of a search that ended by a panic.
+    pub(super) fn write(&self, sink: &mut Sink) -> io::Result<()> {
+        let Self {
+            transitions,
+            kinds,
+            coverage,
+            measures,
+            breaches,
+            ends_allowed,
+            dead_ends,
+            first_dead_end,
+            panic: _,
+            too_wide: _,
+        } = self;
+        assert!(!self.ends_the_search(), "nothing is left to go on with");
+        for count in [transitions, ends_allowed, dead_ends] {
+            sink.u64(*count)?;
+        }
+        kinds.iter().try_for_each(|&count| sink.u64(count))?;
+        coverage.iter().try_for_each(|&count| sink.u64(count))?;
+        for measure in measures {
+            sink.u64(measure.map_or(NONE, |_| SOME))?;
+            sink.u64(measure.unwrap_or_default().cast_unsigned())?;
+        }
+        let spots = breaches.iter().chain([first_dead_end]);
+        spots.copied().try_for_each(|spot| write_spot(sink, spot))
+    }
+
+    /// Reads what [`Tally::write`] wrote.
+    pub(super) fn read(source: &mut Source, names: &Names) -> io::Result<Self> {
+        let mut tally = Self::new(names);
+        tally.transitions = source.u64()?;
+        tally.ends_allowed = source.u64()?;
+        tally.dead_ends = source.u64()?;
+        for count in tally.kinds.iter_mut().chain(&mut tally.coverage) {
+            *count = source.u64()?;
+        }
+        for measure in &mut tally.measures {
+            let (is_some, value) = (source.u64()? == SOME, source.u64()?);
+            *measure = is_some.then_some(value.cast_signed());
+        }
+        for spot in &mut tally.breaches {
+            *spot = read_spot(source)?;
+        }
+        tally.first_dead_end = read_spot(source)?;
+        Ok(tally)
+    }
+}
+
+/// Which of a spot's forms it is, the state, and the choice after one; 0 for no choice.
+fn write_spot(sink: &mut Sink, spot: Option<Spot>) -> io::Result<()> {
+    let (form, state, choice) = match spot {
+        None => (0, 0, None),
+        Some(Spot::Initial(state)) => (1, state, None),
+        Some(Spot::Within { state, choice }) => (2, state, choice),
+    };
+    sink.u16(form)?;
+    sink.u32(state)?;
+    sink.u32(choice.map_or(0, |choice| u32::from(choice) + 1))
+}
+
+fn read_spot(source: &mut Source) -> io::Result<Option<Spot>> {
+    let (form, state, choice) = (source.u16()?, source.u32()?, source.u32()?);
+    let choice = choice.checked_sub(1).map(u16::try_from).transpose();
+    let damaged = |_| io::Error::from(io::ErrorKind::InvalidData);
+    let choice = choice.map_err(damaged)?;
+    match form {
+        0 => Ok(None),
+        1 => Ok(Some(Spot::Initial(state))),
+        2 => Ok(Some(Spot::Within { state, choice })),
+        _ => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 

@@ -11,7 +11,9 @@
 
 use super::checked::Checked;
 use super::fingerprint::{Fingerprint, Fingerprinter};
+use super::frontier::{Chunk, Packed};
 use super::links::{Id, Link, Spot};
+use super::packer::Packer;
 use super::table::{Shard, owner_of};
 use super::tally::Tally;
 use std::any::Any;
@@ -29,24 +31,30 @@ pub(super) enum Phase {
     Harvest,
     /// All three: nothing need be exchanged if there is one worker.
     Whole,
+    /// Lend the shard to the coordinator.
+    Lend,
+    /// Take it back.
+    Return,
 }
 
 /// What goes back and forth between the coordinator and one worker.
 #[derive(Debug)]
 pub(super) struct Parcel<S> {
     /// The states to expand, whose numbers follow each other.
-    pub(super) parents: Vec<Vec<S>>,
+    pub(super) parents: Vec<Chunk<S>>,
     /// The number of the first of them.
     pub(super) first: Id,
     /// After *expand* one bucket for each owner; for *insert* one from each
     /// worker; for *harvest* one back from each owner.
     pub(super) buckets: Vec<Bucket>,
     /// The new states.
-    pub(super) fresh: Vec<S>,
+    pub(super) fresh: Chunk<S>,
     /// Their links.
     pub(super) links: Vec<Link>,
     /// The bytes that they own elsewhere.
     pub(super) heap_bytes: u64,
+    /// The worker's shard, while it is lent.
+    pub(super) shard: Option<Shard>,
     /// What this worker has counted since the search began.
     pub(super) tally: Tally,
     /// Bytes of the worker's shard.
@@ -55,6 +63,8 @@ pub(super) struct Parcel<S> {
     pub(super) table_bytes_max: u64,
     /// Bytes of the worker's buffers.
     pub(super) buffer_bytes: u64,
+    /// The most bytes of any state that it packed.
+    pub(super) longest: u64,
 }
 
 /// Fingerprints on their way from the worker that computed them to the one that
@@ -68,6 +78,8 @@ pub(super) struct Bucket {
     fresh: Vec<u32>,
 }
 
+const PACKS: &str = "who gets packed states can pack";
+
 /// A worker with its shard and its buffers.
 pub(super) struct Worker<'a, M: Checked> {
     model: &'a M,
@@ -76,6 +88,8 @@ pub(super) struct Worker<'a, M: Checked> {
     /// The fingerprints that it owns.
     pub(super) shard: Shard,
     fingerprinter: Fingerprinter,
+    /// Takes states apart and puts them together, where they wait as numbers.
+    packer: Option<Packer<'a, M::State>>,
     /// The successors of the parents expanded last.
     candidates: Vec<(M::Action, M::State)>,
     /// For each of those parents where its successors start.
@@ -87,20 +101,25 @@ pub(super) struct Worker<'a, M: Checked> {
 
 impl<S> Parcel<S> {
     /// An empty parcel for one of `workers` workers.
-    pub(super) fn new(workers: usize, tally: Tally) -> Self {
+    pub(super) fn new(workers: usize, packs: bool, tally: Tally) -> Self {
         let mut buckets = Vec::new();
         buckets.resize_with(workers, Bucket::default);
         Self {
             parents: Vec::new(),
             first: 0,
             buckets,
-            fresh: Vec::new(),
+            fresh: match packs {
+                true => Chunk::Packed(Packed::default()),
+                false => Chunk::Plain(Vec::new()),
+            },
             links: Vec::new(),
             heap_bytes: 0,
+            shard: None,
             tally,
             table_bytes: 0,
             table_bytes_max: 0,
             buffer_bytes: 0,
+            longest: 0,
         }
     }
 }
@@ -121,13 +140,20 @@ impl Bucket {
 impl<'a, M: Checked> Worker<'a, M> {
     /// A worker that judges the `enabled` properties and gives up its share
     /// once `stop` is set.
-    pub(super) fn new(model: &'a M, enabled: u64, stop: &'a AtomicBool, shard: Shard) -> Self {
+    pub(super) fn new(
+        model: &'a M,
+        enabled: u64,
+        stop: &'a AtomicBool,
+        shard: Shard,
+        packer: Option<Packer<'a, M::State>>,
+    ) -> Self {
         Self {
             model,
             enabled,
             stop,
             shard,
             fingerprinter: Fingerprinter::default(),
+            packer,
             candidates: Vec::new(),
             starts: Vec::new(),
             is_fresh: Vec::new(),
@@ -144,6 +170,10 @@ impl<'a, M: Checked> Worker<'a, M> {
         match phase {
             Phase::Expand => self.guarded(parcel, Self::expand),
             Phase::Insert => self.insert(parcel),
+            Phase::Lend => parcel.shard = Some(std::mem::replace(&mut self.shard, Shard::none())),
+            Phase::Return => {
+                self.shard = parcel.shard.take().expect("what was lent comes back");
+            }
             Phase::Harvest => self.guarded(parcel, Self::harvest),
             Phase::Whole => {
                 self.guarded(parcel, Self::expand);
@@ -177,11 +207,30 @@ impl<'a, M: Checked> Worker<'a, M> {
         self.candidates.clear();
         self.starts.clear();
         buckets.iter_mut().for_each(Bucket::clear);
-        for (state, parent) in (*first..).zip(parents.iter().flatten()) {
+        let mut state = *first;
+        for chunk in parents {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            self.expand_one(state, parent, buckets, tally);
+            match chunk {
+                Chunk::Plain(parents) => {
+                    for parent in parents {
+                        self.expand_one(state, parent, buckets, tally);
+                        state += 1;
+                    }
+                }
+                Chunk::Packed(parents) => {
+                    for numbers in parents.iter() {
+                        self.at = Spot::Within {
+                            state,
+                            choice: None,
+                        };
+                        let parent = self.packer.as_mut().expect(PACKS).unpack(numbers);
+                        self.expand_one(state, &parent, buckets, tally);
+                        state += 1;
+                    }
+                }
+            }
         }
     }
 
@@ -236,6 +285,8 @@ impl<'a, M: Checked> Worker<'a, M> {
 
     fn harvest(&mut self, parcel: &mut Parcel<M::State>) {
         parcel.buffer_bytes = self.buffer_bytes(&parcel.buckets);
+        let longest = self.packer.as_ref().map_or(0, Packer::longest);
+        parcel.longest = longest as u64;
         parcel.parents.clear();
         parcel.heap_bytes = 0;
         self.is_fresh.clear();
@@ -266,9 +317,17 @@ impl<'a, M: Checked> Worker<'a, M> {
             };
             let broken = self.model.judge_state(&state) & self.enabled;
             parcel.tally.see_broken(broken, self.at);
-            parcel.heap_bytes += self.model.heap_bytes(&state) as u64;
+            match &mut parcel.fresh {
+                Chunk::Plain(fresh) => {
+                    parcel.heap_bytes += self.model.heap_bytes(&state) as u64;
+                    fresh.push(state);
+                }
+                Chunk::Packed(fresh) => {
+                    let packer = self.packer.as_mut();
+                    packer.expect(PACKS).pack(&state, fresh);
+                }
+            }
             parcel.links.push(link);
-            parcel.fresh.push(state);
         }
     }
 

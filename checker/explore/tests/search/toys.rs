@@ -1,7 +1,8 @@
 //! Models small enough to be counted by hand, and helpers for asking about them.
 
 use lockstep_explore::search::{
-    Checked, Limits, Options, Report, StopAt, Trace, Verdict, raise, search,
+    Checked, Encoding, Limits, Options, Parts, Pieces, Report, StopAt, Trace, Verdict, raise,
+    search,
 };
 use stateright::{Model, Property};
 use std::collections::BTreeSet;
@@ -133,6 +134,32 @@ impl Checked for Toy {
 
     fn may_end(&self, state: &u32) -> bool {
         self.ends.contains(state)
+    }
+
+    fn encoding(&self) -> Option<&dyn Encoding<u32>> {
+        Some(&Digits)
+    }
+}
+
+/// A node's number as three digits of two kinds.
+struct Digits;
+
+impl Encoding<u32> for Digits {
+    fn kinds(&self) -> usize {
+        2
+    }
+
+    fn take_apart(&self, state: &u32, parts: &mut Parts) {
+        parts.push(0, |bytes| bytes.push((state % 100) as u8));
+        parts.push(1, |bytes| bytes.push((state / 100 % 100) as u8));
+        parts.push(1, |bytes| bytes.extend((state / 10_000).to_le_bytes()));
+    }
+
+    fn put_together(&self, parts: &mut Pieces<'_, '_>) -> Option<u32> {
+        let low = u32::from(*parts.next_of(0)?.first()?);
+        let middle = u32::from(*parts.next_of(1)?.first()?);
+        let high = u32::from_le_bytes(parts.next_of(1)?.try_into().ok()?);
+        Some(low + 100 * middle + 10_000 * high)
     }
 }
 
