@@ -84,6 +84,12 @@ impl Links {
         (self.roots[at], choices)
     }
 
+    /// The step that first reached a state; `None` for an initial one.
+    pub(super) fn link_of(&self, state: Id) -> Option<Link> {
+        let index = (state as usize).checked_sub(self.roots.len())?;
+        Some(self.get(index))
+    }
+
     fn get(&self, index: usize) -> Link {
         Link {
             parent: self.parents[index / CHUNK][index % CHUNK],

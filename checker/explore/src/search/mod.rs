@@ -17,12 +17,14 @@
 //!   the same in every run, and the first trace of each kind is a shortest one.
 //! * Model code runs inside `catch_unwind`; no engine code runs inside a lock.
 //!
-//! [`endless()`] finds runs in which time never passes.
+//! [`endless()`] finds runs in which time never passes, [`liveness()`] fair ones in which what must
+//! happen never does.
 //!
 //! Read `checked` for what a model provides, `report` for what comes out,
 //! `engine` for the level loop and `worker` for what happens to one batch.
 
 mod checked;
+mod components;
 mod crew;
 mod endless;
 mod engine;
@@ -30,6 +32,7 @@ mod fingerprint;
 mod frontier;
 mod graph;
 mod links;
+mod liveness;
 mod options;
 mod report;
 mod table;
@@ -42,6 +45,10 @@ pub use checked::{Checked, raise};
 pub use endless::{Endless, Lasso, endless};
 pub use engine::search;
 pub use fingerprint::{Fingerprint, Fingerprinter, collision_bound};
+pub use liveness::{
+    Broken, Class, Ending, Fairness, Live, Liveness, Longest, Overdue, PromiseResult, Promises,
+    Timed, liveness,
+};
 pub use options::{Limits, Options, Progress, StopAt, Why};
 pub use report::{Count, DeadEnds, Maximum, PropertyResult, Report, Verdict};
 pub use trace::{Step, Trace};

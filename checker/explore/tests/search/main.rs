@@ -2,6 +2,7 @@
 
 mod endless;
 mod lease;
+mod liveness;
 mod random;
 mod toys;
 mod verdicts;
