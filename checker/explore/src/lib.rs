@@ -1,7 +1,8 @@
 //! Exhaustive search: whether the rules hold in everything that can happen.
 //!
 //! [`search`] is a search over any stateright model and knows nothing of Lockstep. [`cluster`]
-//! makes the world such a model, [`configuration`] names what is explored, [`mutants`] what must
+//! makes the world such a model and [`promised`] one in which something must happen,
+//! [`configuration`] names what is explored, [`mutants`] what must
 //! fail and [`trial`] whether it does, [`counterexample`] and [`timeline`] show how. [`lease`] is a small model of known size to
 //! measure the search with.
 //!
@@ -12,6 +13,7 @@ pub mod configuration;
 pub mod counterexample;
 pub mod lease;
 pub mod mutants;
+pub mod promised;
 pub mod search;
 pub mod timeline;
 pub mod trial;

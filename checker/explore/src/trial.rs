@@ -51,6 +51,8 @@ impl Case {
             | Judgement::Violated(_)
             | Judgement::NotViolated(_)
             | Judgement::NotMet(_)
+            | Judgement::PromiseBroken(_)
+            | Judgement::NeverOpen(_)
             | Judgement::OtherLatestReset(..)
             | Judgement::DeadEnd => true,
         };
