@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::event::{Effects, Event, LrmState, Violation};
 use crate::id::{Holder, LockId, RequestId, Revision, ServiceId, Uid};
 use crate::lock::{self, Change};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::{Visit, Visitor, visit_fields};
 pub use types::{Effect, Input, Job, Lane, Leave, Report};
@@ -95,9 +95,12 @@ struct Local {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Status {
     Unknown,
+    /// An agent was asked, and couldn't tell.
+    Doubtful,
     Stopped,
     Running,
-    /// A start ended without success: what it left is cleaned up before the next one.
+    /// A start ended without success, or an agent couldn't tell twice: what is left is cleaned up
+    /// before the next start.
     Failed,
     /// It does no I/O and could go on: elsewhere, if it was sent there for this order, or here.
     Paused(Option<Uid>),
@@ -361,6 +364,7 @@ impl Lrm {
                         why: Why::KillServices,
                     }),
                 self.idle_since
+                    .filter(|_| !config.broken(Mutant::IdleKeepsLock))
                     .filter(|_| !self.lock.is_busy() && !self.reading.blocks_lock())
                     .map(|since| Wakeup {
                         at: since + timing.idle,
@@ -449,7 +453,7 @@ impl Visit for Status {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
             Self::Paused(sent) => sent.visit(visitor),
-            Self::Unknown | Self::Stopped | Self::Running | Self::Failed => {}
+            Self::Unknown | Self::Doubtful | Self::Stopped | Self::Running | Self::Failed => {}
         }
     }
 }
