@@ -8,6 +8,7 @@
 
 use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::record::Wanted;
+use serde::{Deserialize, Serialize};
 
 use crate::setup::{Admin, Setup};
 use crate::state::{Device, Host, Instance, World};
@@ -68,7 +69,8 @@ impl Leads {
 }
 
 /// What a promise is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum About {
     /// A service.
     Service(ServiceId),
