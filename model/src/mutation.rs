@@ -210,12 +210,16 @@ mutants! {
     // What must happen at last.
     /// What an agent can't tell about a service is asked for again and again.
     AskedForEver = "asked-for-ever",
+    /// What ends while a worker is at it is as the worker says.
+    EndUnheeded = "end-unheeded",
     /// What the watch shows of services is never read.
     NewsUnread = "news-unread",
     /// An idle node keeps its lock.
     IdleKeepsLock = "idle-keeps-lock",
     /// A contender isn't woken when a lock was silent for long enough.
     SilenceNotTimed = "silence-not-timed",
+    /// A CRM never takes the manager lock of one that fell silent.
+    SlaveForEver = "slave-for-ever",
     /// A returning LRM renews its lock as it took it, armed or not.
     ReturnStaysUnguarded = "return-stays-unguarded",
     /// An LRM that is to end, its services stopped, doesn't guard those left running first.

@@ -196,6 +196,7 @@ fn judged(trial: &Trial, property: &str) -> (Option<bool>, String, End) {
             | Judgement::NotMet(_)
             | Judgement::PromiseBroken(_)
             | Judgement::NeverOpen(_)
+            | Judgement::OtherLongest(..)
             | Judgement::OtherLatestReset(..)
             | Judgement::DeadEnd
             | Judgement::Truncated
@@ -209,6 +210,7 @@ fn judged(trial: &Trial, property: &str) -> (Option<bool>, String, End) {
         | Judgement::NotMet(_)
         | Judgement::PromiseBroken(_)
         | Judgement::NeverOpen(_)
+        | Judgement::OtherLongest(..)
         | Judgement::OtherLatestReset(..)
         | Judgement::DeadEnd => {
             let text = format!("{property} HOLDS, {first}");

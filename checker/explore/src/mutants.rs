@@ -6,6 +6,7 @@
 
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::Ranks;
+use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
 use lockstep_world::leads::Leads;
@@ -13,7 +14,7 @@ use lockstep_world::property::Property;
 use lockstep_world::{Admin, Fault, Setup};
 
 use crate::configuration::{
-    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
+    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2, layer3,
     with_drift,
 };
 
@@ -104,6 +105,17 @@ fn declared(mutant: Mutant, rule: &'static str, property: Declared, setup: Setup
     }
 }
 
+/// Two CRMs, of which the one that was elected may lose power.
+fn two_crms() -> Setup {
+    let resource = layer3::resource(Requested::Started);
+    let mut setup = layer3::cluster(2, 2, vec![resource]);
+    setup.faults = vec![Fault::Power];
+    setup.fault_budget = 1;
+    setup.fault_hosts = vec![0];
+    setup.warm = 12;
+    setup
+}
+
 /// What must happen at last.
 fn at_last() -> Vec<Case> {
     let rule = "what must happen at last";
@@ -115,6 +127,13 @@ fn at_last() -> Vec<Case> {
             Leads::WantedRuns,
             served(&[Fault::AgentFails], 1, &[Admin::Want], 2),
         ),
+        never(
+            Mutant::EndUnheeded,
+            rule,
+            Leads::WantedRuns,
+            served(&[Fault::ServiceEnds], 1, &[], 0),
+        ),
+        never(Mutant::SlaveForEver, rule, Leads::MasterExists, two_crms()),
         never(
             Mutant::NewsUnread,
             rule,

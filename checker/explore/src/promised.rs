@@ -11,7 +11,8 @@ use stateright::Model;
 use crate::cluster::Cluster;
 use crate::configuration::{Configuration, Expectation, Judgement};
 use crate::search::{
-    Checked, Class, Ending, Fairness, Live, Liveness, Options, Progress, Promises, liveness,
+    Checked, Class, Ending, Fairness, Live, Liveness, Longest, Options, Progress, Promises,
+    liveness,
 };
 
 /// A cluster with what must happen in it.
@@ -163,10 +164,33 @@ impl Configuration {
                 let never = fates.promises.iter().filter(|promise| promise.open == 0);
                 let never: Vec<String> = never.map(|promise| promise.name.clone()).collect();
                 match never.is_empty() {
-                    true => Judgement::AsExpected,
+                    true => self.judge_longest(fates),
                     false => Judgement::NeverOpen(never),
                 }
             }
         }
+    }
+
+    /// Compares the longest times for which promises stay open with what they must be: of the
+    /// promises of one property the longest.
+    fn judge_longest(&self, fates: &Fates) -> Judgement {
+        let model = Promised::new(self.setup.clone(), &self.leads());
+        let made = model.promises_made().iter().zip(&fates.promises);
+        for leads in self.leads() {
+            let of_it = made.clone().filter(|(promise, _)| promise.leads == leads);
+            let longest = of_it.max_by_key(|(_, fate)| fate.longest);
+            let (Some(expected), Some((promise, fate))) = (self.within(leads), longest) else {
+                continue;
+            };
+            let found = match fate.longest {
+                Longest::Never => Some(0),
+                Longest::Units(units) => Some(units),
+                Longest::Unbounded => None,
+            };
+            if found.map(u64::from) != Some(expected) {
+                return Judgement::OtherLongest(promise.name(), found, expected);
+            }
+        }
+        Judgement::AsExpected
     }
 }

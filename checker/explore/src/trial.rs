@@ -79,6 +79,7 @@ impl Case {
             | Judgement::NotMet(_)
             | Judgement::PromiseBroken(_)
             | Judgement::NeverOpen(_)
+            | Judgement::OtherLongest(..)
             | Judgement::OtherLatestReset(..)
             | Judgement::DeadEnd => true,
         };

@@ -7,7 +7,8 @@
 //!
 //! In no class, and so never forced, is what ends a fault (a process that goes on, a host that is
 //! switched on, a network that heals), a request that a fault has delayed and its answer, an agent
-//! that hangs, and what people do. Promises make allowances for them.
+//! that hangs, a stand-in, which takes any time for anything, and what people do. Promises make
+//! allowances for them.
 
 use lockstep_model::record::{GrantState, Key, Write};
 
@@ -24,6 +25,8 @@ pub enum Actor {
     Mux,
     /// The contender.
     Contender,
+    /// The CRM.
+    Crm,
     /// Agents with jobs that don't hang.
     Agents,
     /// The watchdog's device, and the kernel's timer.
@@ -38,10 +41,11 @@ pub enum Actor {
 
 impl Actor {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Lrm,
         Self::Mux,
         Self::Contender,
+        Self::Crm,
         Self::Agents,
         Self::Hardware,
         Self::Init,
@@ -56,6 +60,7 @@ impl Actor {
             Self::Lrm => "LRM",
             Self::Mux => "multiplexer",
             Self::Contender => "contender",
+            Self::Crm => "CRM",
             Self::Agents => "agents",
             Self::Hardware => "watchdog",
             Self::Init => "init",
@@ -72,6 +77,7 @@ impl Actor {
             Self::Lrm
             | Self::Mux
             | Self::Contender
+            | Self::Crm
             | Self::Agents
             | Self::Hardware
             | Self::Init
@@ -127,7 +133,8 @@ impl World {
             }
             Action::StartLrm { host }
             | Action::StartMux { host }
-            | Action::StartContender { host } => Actor::Init.class_on(host),
+            | Action::StartContender { host }
+            | Action::StartCrm { host } => Actor::Init.class_on(host),
             Action::Move { host, .. } => Actor::Manager.class_on(host),
             Action::Tick | Action::TickDrifting { .. } => TIME,
             Action::WorkHangs { .. }
@@ -154,6 +161,11 @@ impl World {
             | Action::Reconfigure
             | Action::TerminateMux { .. }
             | Action::SecondLrm { .. }
+            | Action::StandIn { .. }
+            | Action::Command { .. }
+            | Action::Edit { .. }
+            | Action::StopCrm { .. }
+            | Action::ConfirmDead { .. }
             | Action::Contend { .. }
             | Action::LetGo { .. } => 0,
         }
@@ -190,5 +202,6 @@ const fn process(proc: Proc) -> Actor {
         Proc::Lrm(_) => Actor::Lrm,
         Proc::Mux => Actor::Mux,
         Proc::Contender => Actor::Contender,
+        Proc::Crm => Actor::Crm,
     }
 }

@@ -6,8 +6,8 @@
 //! made again when that has ended, and faults end up being spent. What [`crate::fairness`] forces is
 //! no such excuse.
 
-use lockstep_model::id::{NodeId, ServiceId};
-use lockstep_model::record::Wanted;
+use lockstep_model::id::{LockId, NodeId, ServiceId};
+use lockstep_model::record::{Key, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::setup::{Admin, Setup};
@@ -53,6 +53,8 @@ leads! {
     IdleDisarms = "idle-disarms",
     #[doc = "A lock whose holder can't renew it is taken at last by who contends for it."]
     SilentTaken = "silent-taken",
+    #[doc = "A CRM that can hold the manager lock holds it at last."]
+    MasterExists = "master-exists",
     #[doc = "An LRM that is asked to end ends at last."]
     LeavingEnds = "leaving-ends",
     #[doc = "Services left running without a watchdog are guarded again, or moved or stopped properly, at last."]
@@ -76,6 +78,8 @@ pub enum About {
     Service(ServiceId),
     /// A host.
     Host(usize),
+    /// The whole.
+    Cluster,
 }
 
 /// A leads-to property of one service or host.
@@ -94,6 +98,7 @@ impl Promise {
         match self.about {
             About::Service(service) => format!("{} of service {service}", self.leads.name()),
             About::Host(host) => format!("{} on host {host}", self.leads.name()),
+            About::Cluster => self.leads.name().to_owned(),
         }
     }
 }
@@ -124,6 +129,7 @@ impl Setup {
             Leads::IdleDisarms | Leads::LeavingEnds | Leads::GuardedAgain => {
                 of_hosts(&|host| self.hosts[host].lrm)
             }
+            Leads::MasterExists => self.cluster.iter().map(|_| About::Cluster).collect(),
             Leads::SilentTaken => of_hosts(&|host| self.hosts[host].contends_for.is_some()),
         };
         about
@@ -144,11 +150,15 @@ impl World {
             (Leads::SilentTaken, About::Host(host)) => self.silent_taken(setup, host),
             (Leads::LeavingEnds, About::Host(host)) => self.leaving_ends(setup, host),
             (Leads::GuardedAgain, About::Host(host)) => self.guarded_again(setup, host),
-            (Leads::WantedRuns | Leads::StopCompletes, About::Host(_))
+            (Leads::MasterExists, About::Cluster) => self.master_exists(setup),
+            (Leads::WantedRuns | Leads::StopCompletes, About::Host(_) | About::Cluster)
             | (
                 Leads::IdleDisarms | Leads::SilentTaken | Leads::LeavingEnds | Leads::GuardedAgain,
-                About::Service(_),
-            ) => unreachable!("{promise:?} is about the wrong kind of thing"),
+                About::Service(_) | About::Cluster,
+            )
+            | (Leads::MasterExists, About::Service(_) | About::Host(_)) => {
+                unreachable!("{promise:?} is about the wrong kind of thing")
+            }
         }
     }
 
@@ -301,6 +311,28 @@ impl World {
             made: silent,
             kept: !silent || !self.contends(setup, index),
             uncounted: self.hosts[index].contender.is_none(),
+        }
+    }
+
+    fn master_exists(&self, setup: &Setup) -> Standing {
+        // Who can't renew, or isn't there, is none.
+        let can = |index: usize| {
+            let host = &self.hosts[index];
+            let runs = host.crm.as_ref().is_none_or(|crm| !crm.paused);
+            setup.hosts[index].crm && runs && host.on && !host.stopped && self.reaches_store(index)
+        };
+        let entry = self.store.entry(Key::Grant(LockId::Manager));
+        let grant = entry.and_then(|entry| entry.record.as_grant());
+        let exists = grant.is_some_and(|grant| {
+            let holder = self.find_process(grant.holder.incarnation);
+            grant.state.is_held() && holder.is_some_and(|(host, _)| can(host))
+        });
+        let mut crms = (0..self.hosts.len()).filter(|&index| can(index));
+        Standing {
+            made: true,
+            kept: exists || !crms.any(|_| true),
+            uncounted: (0..self.hosts.len())
+                .any(|host| can(host) && self.hosts[host].crm.is_none()),
         }
     }
 

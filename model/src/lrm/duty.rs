@@ -258,6 +258,7 @@ impl Lrm {
             return;
         };
         local.passes = 0;
+        local.ended = false;
         local.worker = Some(Worker {
             id,
             job,
@@ -367,6 +368,10 @@ impl Lrm {
             (Job::Query, Report::Unclear) if config.broken(Mutant::AskedForEver) => Status::Unknown,
             (job, report) => status_after(local.status, job, report, uid),
         };
+        // What runs, by a report made before it ended, is asked for again.
+        if core::mem::take(&mut local.ended) && local.status == Status::Running {
+            local.status = Status::Unknown;
+        }
         let status = local.status;
         match status {
             Status::Unknown | Status::Doubtful | Status::Failed => {
@@ -380,11 +385,13 @@ impl Lrm {
         self.on_job_ended(service, job, uid, status, effects);
     }
 
-    pub(super) fn on_service_ended(&mut self, service: ServiceId) {
-        if let Some(local) = self.services.get_mut(&service)
-            && local.worker.is_none()
-        {
-            local.status = Status::Unknown;
+    pub(super) fn on_service_ended<M: Mutation>(&mut self, config: &Config<M>, service: ServiceId) {
+        let Some(local) = self.services.get_mut(&service) else {
+            return;
+        };
+        match local.worker {
+            None => local.status = Status::Unknown,
+            Some(_) => local.ended = !config.broken(Mutant::EndUnheeded),
         }
     }
 

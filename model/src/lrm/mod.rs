@@ -85,6 +85,8 @@ struct Local {
     status: Status,
     worker: Option<Worker>,
     retry_at: Option<Instant>,
+    /// Whether it has ended by itself while a worker was at it, which may not know.
+    ended: bool,
     /// How often its start failed in a row, where that is limited.
     failures: u32,
     /// How often others were served first.
@@ -234,7 +236,7 @@ impl Lrm {
                 };
                 self.on_worker_done(config, now, service, done, report, effects);
             }
-            Input::ServiceEnded { service } => self.on_service_ended(service),
+            Input::ServiceEnded { service } => self.on_service_ended(config, service),
             Input::ServicesKilled => self.on_killed(config),
             Input::Leave(leave) => self.leaving = Some(leave),
             Input::Timer => {
@@ -443,6 +445,7 @@ impl Local {
             status: Status::Unknown,
             worker: None,
             retry_at: None,
+            ended: false,
             failures: 0,
             passes: 0,
         }

@@ -68,7 +68,7 @@ struct Expected {
 #[derive(Serialize)]
 struct Judged {
     /// `as-expected`, `violated`, `not-violated`, `not-met`, `promise-broken`, `never-open`,
-    /// `other-latest-reset`, `dead-end`, `truncated`, `failed`, `not-explored`.
+    /// `other-longest`, `other-latest-reset`, `dead-end`, `truncated`, `failed`, `not-explored`.
     kind: &'static str,
     /// The same in words.
     text: String,
@@ -259,6 +259,7 @@ fn judged(outcome: &Outcome) -> Judged {
         }
         Some(Judgement::PromiseBroken(_)) => "promise-broken",
         Some(Judgement::NeverOpen(_)) => "never-open",
+        Some(Judgement::OtherLongest(..)) => "other-longest",
         Some(Judgement::OtherLatestReset(..)) => "other-latest-reset",
         Some(Judgement::DeadEnd) => "dead-end",
         Some(Judgement::Truncated) => "truncated",

@@ -145,6 +145,7 @@ fn explore(
                     | Judgement::NotMet(_)
                     | Judgement::PromiseBroken(_)
                     | Judgement::NeverOpen(_)
+                    | Judgement::OtherLongest(..)
                     | Judgement::OtherLatestReset(..)
                     | Judgement::DeadEnd
                     | Judgement::Truncated

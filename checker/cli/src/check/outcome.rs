@@ -110,6 +110,7 @@ impl Outcome {
                 | Judgement::NotMet(_)
                 | Judgement::PromiseBroken(_)
                 | Judgement::NeverOpen(_)
+                | Judgement::OtherLongest(..)
                 | Judgement::OtherLatestReset(..)
                 | Judgement::DeadEnd,
             ) => End::Violated,
@@ -145,6 +146,12 @@ impl Outcome {
             Judgement::PromiseBroken(promise) => format!("NEVER KEEPS {promise}"),
             Judgement::NeverOpen(promises) => {
                 format!("HOLDS, BUT NEVER HAS TO KEEP {}", promises.join(", "))
+            }
+            Judgement::OtherLongest(promise, Some(found), expected) => {
+                format!("KEEPS {promise} WITHIN {found}, must be {expected}")
+            }
+            Judgement::OtherLongest(promise, None, expected) => {
+                format!("KEEPS {promise} WITHIN NO BOUND, must be {expected}")
             }
             Judgement::OtherLatestReset(Some(late), expected) => {
                 format!("LATEST RESET at D + {late}, must be D + {expected}")

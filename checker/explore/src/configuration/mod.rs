@@ -87,6 +87,9 @@ pub enum Judgement {
     PromiseBroken(String),
     /// What must happen does, but it never has to: that says less than it seems to.
     NeverOpen(Vec<String>),
+    /// The longest that this promise stays open is another time: found (`None`: there is no end to
+    /// it), and expected.
+    OtherLongest(String, Option<u32>, u64),
     /// The latest reset after D is another one: found and expected.
     OtherLatestReset(Option<i64>, i64),
     /// A state without a next step.
