@@ -23,7 +23,6 @@
 
 use std::fmt;
 
-use lockstep_model::config::Config;
 use lockstep_model::mutation::{Mask, Mutant, Mutation};
 use lockstep_world::property::Property;
 use lockstep_world::{Action, Setup};
@@ -180,11 +179,7 @@ impl Counterexample {
 pub(crate) fn with_mutants(setup: &Setup, mutants: Mask) -> Setup {
     let mut setup = setup.clone();
     for config in &mut setup.configs {
-        let differs = |mutant: &&Mutant| config.broken(**mutant) != mutants.contains(**mutant);
-        if Mutant::ALL.iter().any(|mutant| differs(&mutant)) {
-            let (timing, services) = (config.timing().clone(), config.services.clone());
-            *config = Config::for_checking(timing, services, mutants);
-        }
+        *config = config.clone().breaking(mutants);
     }
     setup
 }

@@ -54,7 +54,7 @@ impl Declared {
 /// Every setup with these rules broken in it.
 pub(crate) fn break_rules(mut setup: Setup, mutants: Mask) -> Setup {
     for config in &mut setup.configs {
-        *config = Config::for_checking(config.timing().clone(), config.services.clone(), mutants);
+        *config = config.clone().breaking(mutants);
     }
     setup
 }

@@ -33,7 +33,12 @@ fn said(fates: &Fates) -> Vec<(String, bool, bool, Longest)> {
     promises
         .map(|promise| {
             let broken = promise.broken.is_some();
-            (promise.name.clone(), promise.open > 0, broken, promise.longest)
+            (
+                promise.name.clone(),
+                promise.open > 0,
+                broken,
+                promise.longest,
+            )
         })
         .collect()
 }
@@ -92,7 +97,10 @@ fn excuses_are_needed() {
     assert_eq!(standing(|_| ()), (1, 0));
     assert_eq!(standing(|world| world.hosts[0].isolated = true), (1, 1));
     assert_eq!(standing(|world| world.store.down = true), (1, 1));
-    assert_eq!(standing(|world| world.hosts[0].lrms[0].paused = true), (1, 1));
+    assert_eq!(
+        standing(|world| world.hosts[0].lrms[0].paused = true),
+        (1, 1)
+    );
     // Somebody starts it again: no excuse, only no time that counts.
     assert_eq!(standing(|world| world.hosts[0].lrms.clear()), (1, 0));
 }
@@ -119,7 +127,11 @@ fn a_lasso_is_written_and_replays() {
         panic!("{:?}", again.replay());
     };
     let told = layout(&story, 120, &plain);
-    for part in ["never kept: silent-taken on host 1", "repeats for ever", "repeat for ever"] {
+    for part in [
+        "never kept: silent-taken on host 1",
+        "repeats for ever",
+        "repeat for ever",
+    ] {
         assert!(told.contains(part), "{told}");
     }
 }
@@ -158,9 +170,21 @@ fn what_is_no_lasso_is_refused() {
     let text = lasso.to_json().expect("JSON");
     for (from, to, part) in [
         ("lockstep-lasso", "lockstep", "expected 'lockstep-lasso'"),
-        ("\"version\": 1", "\"version\": 2", "are 'lockstep-lasso' and 2"),
-        ("\"silent-taken\"", "\"silence\"", "nothing leads to 'silence'"),
-        ("mutant/silence", "mutant/silent", "no configuration is called"),
+        (
+            "\"version\": 1",
+            "\"version\": 2",
+            "are 'lockstep-lasso' and 2",
+        ),
+        (
+            "\"silent-taken\"",
+            "\"silence\"",
+            "nothing leads to 'silence'",
+        ),
+        (
+            "mutant/silence",
+            "mutant/silent",
+            "no configuration is called",
+        ),
         ("\"made\"", "\"more\"", "unknown field `more`"),
     ] {
         let broken = text.replacen(from, to, 1);
