@@ -396,7 +396,10 @@ impl Contender {
         };
         let silence = match self.lock.standing(config, Instant(0)) {
             Standing::Silent(at)
-                if self.wanted && self.lock.hold().is_none() && !self.lock.is_busy() =>
+                if self.wanted
+                    && self.lock.hold().is_none()
+                    && !self.lock.is_busy()
+                    && !config.broken(Mutant::SilenceNotTimed) =>
             {
                 Some(Wakeup {
                     at,

@@ -34,7 +34,7 @@ impl Mutation for NoMutation {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Mask(u64);
+pub struct Mask(u128);
 
 impl Mask {
     /// No rule broken.
@@ -207,6 +207,23 @@ mutants! {
     MoveWithoutRevision = "move-without-revision",
     /// A service that its node's grant lists as running unguarded is moved.
     MoveUnguarded = "move-unguarded",
+    // What must happen at last.
+    /// What an agent can't tell about a service is asked for again and again.
+    AskedForEver = "asked-for-ever",
+    /// What ends while a worker is at it is as the worker says.
+    EndUnheeded = "end-unheeded",
+    /// What the watch shows of services is never read.
+    NewsUnread = "news-unread",
+    /// An idle node keeps its lock.
+    IdleKeepsLock = "idle-keeps-lock",
+    /// A contender isn't woken when a lock was silent for long enough.
+    SilenceNotTimed = "silence-not-timed",
+    /// A CRM never takes the manager lock of one that fell silent.
+    SlaveForEver = "slave-for-ever",
+    /// A returning LRM renews its lock as it took it, armed or not.
+    ReturnStaysUnguarded = "return-stays-unguarded",
+    /// An LRM that is to end, its services stopped, doesn't guard those left running first.
+    EndStaysUnguarded = "end-stays-unguarded",
 }
 
 #[cfg(test)]
@@ -220,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_mask_holds_every_mutant() {
-        assert!(Mutant::ALL.len() <= 64);
+        assert!(Mutant::ALL.len() <= 128);
         for one in Mutant::ALL {
             for other in Mutant::ALL {
                 assert_eq!(Mask::only(*one).contains(*other), one == other);

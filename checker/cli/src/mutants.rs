@@ -1,7 +1,7 @@
 //! `ha-checker mutants`: each rule broken, and what fails then.
 
-use lockstep_explore::configuration::{Findings, Judgement};
-use lockstep_explore::mutants::{Case, cases};
+use lockstep_explore::configuration::Judgement;
+use lockstep_explore::mutants::{Case, Declared, cases};
 use lockstep_explore::search::Verdict;
 use lockstep_explore::timeline::Paint;
 use lockstep_explore::trial::Trial;
@@ -176,9 +176,9 @@ impl Fate {
             killed,
             text,
             first: trial.first(),
-            trace_length: trace_length(&trial.declared),
+            trace_length: trial.trace_length(),
             states: trial.declared.states,
-            seconds: trial.declared.seconds,
+            seconds: trial.declared.seconds + trial.fates.as_ref().map_or(0.0, |it| it.seconds),
             result: end.name(),
             end,
         }
@@ -187,12 +187,30 @@ impl Fate {
 
 /// Whether it was killed, what became of it in words, and what that means for the run.
 fn judged(trial: &Trial, property: &str) -> (Option<bool>, String, End) {
-    let (first, end) = first(trial, property);
+    let (first, end) = match trial.property {
+        Declared::Always(_) => first(trial, property),
+        Declared::Leads(_) => match trial.judgement {
+            Judgement::Violated(name) => (format!("first: {name}"), End::AsExpected),
+            Judgement::AsExpected
+            | Judgement::NotViolated(_)
+            | Judgement::NotMet(_)
+            | Judgement::PromiseBroken(_)
+            | Judgement::NeverOpen(_)
+            | Judgement::OtherLongest(..)
+            | Judgement::OtherLatestReset(..)
+            | Judgement::DeadEnd
+            | Judgement::Truncated
+            | Judgement::Failed(_) => ("while all else holds".into(), End::AsExpected),
+        },
+    };
     match &trial.judgement {
         Judgement::AsExpected => (Some(true), format!("{property}, {first}"), end),
         Judgement::NotViolated(_)
         | Judgement::Violated(_)
         | Judgement::NotMet(_)
+        | Judgement::PromiseBroken(_)
+        | Judgement::NeverOpen(_)
+        | Judgement::OtherLongest(..)
         | Judgement::OtherLatestReset(..)
         | Judgement::DeadEnd => {
             let text = format!("{property} HOLDS, {first}");
@@ -230,16 +248,6 @@ fn first(trial: &Trial, property: &str) -> (String, End) {
             format!("the first unknown: FAILED: {message}"),
             End::Internal,
         ),
-    }
-}
-
-fn trace_length(findings: &Findings) -> Option<usize> {
-    match &findings.verdict {
-        Verdict::Violated { trace, .. } => Some(trace.len()),
-        Verdict::Exhausted
-        | Verdict::Truncated(_)
-        | Verdict::Panicked { .. }
-        | Verdict::Unrepeatable { .. } => None,
     }
 }
 

@@ -23,7 +23,6 @@
 
 use std::fmt;
 
-use lockstep_model::config::Config;
 use lockstep_model::mutation::{Mask, Mutant, Mutation};
 use lockstep_world::property::Property;
 use lockstep_world::{Action, Setup};
@@ -115,16 +114,7 @@ impl Counterexample {
     /// The setup that it happens in.
     #[must_use]
     pub fn setup(&self) -> Setup {
-        let mut setup = self.configuration.setup.clone();
-        for config in &mut setup.configs {
-            let differs =
-                |mutant: &&Mutant| config.broken(**mutant) != self.mutants.contains(**mutant);
-            if Mutant::ALL.iter().any(|mutant| differs(&mutant)) {
-                let (timing, services) = (config.timing().clone(), config.services.clone());
-                *config = Config::for_checking(timing, services, self.mutants);
-            }
-        }
-        setup
+        with_mutants(&self.configuration.setup, self.mutants)
     }
 
     /// Reads a file's text.
@@ -148,12 +138,9 @@ impl Counterexample {
                 "{count} actions are too many, {ACTIONS_MAX} would do"
             )));
         }
-        let mutants = form.mutants.iter().fold(Mask::NONE, |mask, Named(mutant)| {
-            mask.and(Mask::only(*mutant))
-        });
         Ok(Self {
             configuration: form.configuration.0,
-            mutants,
+            mutants: mask(&form.mutants),
             property: form.property.0,
             actions: form.actions,
         })
@@ -188,6 +175,21 @@ impl Counterexample {
     }
 }
 
+/// A setup with just these rules broken in it.
+pub(crate) fn with_mutants(setup: &Setup, mutants: Mask) -> Setup {
+    let mut setup = setup.clone();
+    for config in &mut setup.configs {
+        *config = config.clone().breaking(mutants);
+    }
+    setup
+}
+
+/// The mask of the rules that a file names.
+pub(crate) fn mask(named: &[Named<Mutant>]) -> Mask {
+    let mut masks = named.iter().map(|Named(mutant)| Mask::only(*mutant));
+    masks.by_ref().fold(Mask::NONE, Mask::and)
+}
+
 /// The names of the rules in a mask.
 pub fn mutant_names(mask: &Mask) -> impl Iterator<Item = &'static str> + use<> {
     let mask = *mask;
@@ -198,7 +200,7 @@ pub fn mutant_names(mask: &Mask) -> impl Iterator<Item = &'static str> + use<> {
 }
 
 /// serde_json ends its messages with the place, which stands elsewhere in ours.
-fn without_place(message: &str) -> String {
+pub(crate) fn without_place(message: &str) -> String {
     message
         .split(" at line ")
         .next()
@@ -220,9 +222,11 @@ struct Form {
     actions: Vec<Action>,
 }
 
-struct Known(Configuration);
+/// A configuration, by its name.
+pub(crate) struct Known(pub(crate) Configuration);
 
-struct Named<T>(T);
+/// Something that is known by its name.
+pub(crate) struct Named<T>(pub(crate) T);
 
 fn this_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     let found = String::deserialize(deserializer)?;

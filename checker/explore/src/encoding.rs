@@ -34,6 +34,8 @@ enum Kind {
     Crm,
     CrmMail,
     StandIn,
+    /// What an LRM's process publishes with.
+    Presence,
     /// The store without its records.
     Store,
     Record,
@@ -109,6 +111,7 @@ struct Processes {
     mux: bool,
     contender: bool,
     crm: bool,
+    presence: bool,
     stand_in: bool,
 }
 
@@ -128,6 +131,7 @@ fn take_host(host: &Host, parts: &mut Parts) {
         mux_peer,
         contender,
         crm,
+        presence,
         stand_in,
         instances,
         trailing,
@@ -144,6 +148,7 @@ fn take_host(host: &Host, parts: &mut Parts) {
         mux: mux.is_some(),
         contender: contender.is_some(),
         crm: crm.is_some(),
+        presence: presence.is_some(),
         stand_in: stand_in.is_some(),
     };
     let identity = (node, machine, on, boot, next_incarnation);
@@ -165,6 +170,9 @@ fn take_host(host: &Host, parts: &mut Parts) {
     if let Some(crm) = crm {
         take_process(crm, Kind::Crm, Kind::CrmMail, parts);
     }
+    if let Some(presence) = presence {
+        put(parts, Kind::Presence, presence);
+    }
     if let Some(stand_in) = stand_in {
         put(parts, Kind::StandIn, stand_in);
     }
@@ -182,6 +190,7 @@ fn put_host(parts: &mut Pieces<'_, '_>) -> Option<Host> {
         mux,
         contender,
         crm,
+        presence,
         stand_in,
     } = processes;
     Some(Host {
@@ -203,6 +212,7 @@ fn put_host(parts: &mut Pieces<'_, '_>) -> Option<Host> {
             put_process(parts, Kind::Contender, Kind::ContenderMail)
         })?,
         crm: optional(crm, || put_process(parts, Kind::Crm, Kind::CrmMail))?,
+        presence: optional(presence, || get(parts, Kind::Presence))?,
         stand_in: optional(stand_in, || get(parts, Kind::StandIn))?,
         instances,
         trailing,

@@ -1,8 +1,10 @@
 //! Exhaustive search: whether the rules hold in everything that can happen.
 //!
 //! [`search`] is a search over any stateright model and knows nothing of Lockstep. [`cluster`]
-//! makes the world such a model, [`configuration`] names what is explored, [`mutants`] what must
-//! fail and [`trial`] whether it does, [`counterexample`] and [`timeline`] show how. [`lease`] is a small model of known size to
+//! makes the world such a model and [`promised`] one in which something must happen,
+//! [`configuration`] names what is explored, [`mutants`] what must
+//! fail and [`trial`] whether it does, [`counterexample`], [`lasso`] and
+//! [`timeline`] show how. [`lease`] is a small model of known size to
 //! measure the search with.
 //!
 //! This crate takes no decision of the protocol and prints nothing.
@@ -11,8 +13,10 @@ pub mod cluster;
 pub mod configuration;
 pub mod counterexample;
 mod encoding;
+pub mod lasso;
 pub mod lease;
 pub mod mutants;
+pub mod promised;
 pub mod search;
 pub mod timeline;
 pub mod trial;

@@ -6,13 +6,15 @@
 
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::Ranks;
+use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
+use lockstep_world::leads::Leads;
 use lockstep_world::property::Property;
 use lockstep_world::{Admin, Fault, Setup};
 
 use crate::configuration::{
-    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
+    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2, layer3,
     with_drift,
 };
 
@@ -23,16 +25,36 @@ pub struct Case {
     pub mutant: Mutant,
     /// The part of the argument that it belongs to.
     pub rule: &'static str,
-    /// The property that is declared to fail.
-    pub property: Property,
+    /// What is declared to fail.
+    pub property: Declared,
     /// Where: the mutant switched on, the declared property judged alone.
     pub configuration: Configuration,
+}
+
+/// What is declared to fail when a rule is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// A property of states and steps.
+    Always(Property),
+    /// A leads-to property, while all of the others hold.
+    Leads(Leads),
+}
+
+impl Declared {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Always(property) => property.name(),
+            Self::Leads(leads) => leads.name(),
+        }
+    }
 }
 
 /// Every setup with these rules broken in it.
 pub(crate) fn break_rules(mut setup: Setup, mutants: Mask) -> Setup {
     for config in &mut setup.configs {
-        *config = Config::for_checking(config.timing().clone(), config.services.clone(), mutants);
+        *config = config.clone().breaking(mutants);
     }
     setup
 }
@@ -48,10 +70,20 @@ pub fn cases() -> Vec<Case> {
     cases.extend(device());
     cases.extend(free_locks());
     cases.extend(services());
+    cases.extend(at_last());
     cases
 }
 
 fn case(mutant: Mutant, rule: &'static str, property: Property, setup: Setup) -> Case {
+    declared(mutant, rule, Declared::Always(property), setup)
+}
+
+/// A rule whose breach shows in what never happens, and in nothing else.
+fn never(mutant: Mutant, rule: &'static str, leads: Leads, setup: Setup) -> Case {
+    declared(mutant, rule, Declared::Leads(leads), setup)
+}
+
+fn declared(mutant: Mutant, rule: &'static str, property: Declared, setup: Setup) -> Case {
     let mutants = Mask::only(mutant);
     Case {
         mutant,
@@ -63,11 +95,76 @@ fn case(mutant: Mutant, rule: &'static str, property: Property, setup: Setup) ->
             tier: Tier::Full,
             setup: break_rules(setup, mutants),
             mutants,
-            expectation: Expectation::RuleBroken(property),
+            expectation: match property {
+                Declared::Always(property) => Expectation::RuleBroken(property),
+                Declared::Leads(leads) => Expectation::NeverHappens(leads),
+            },
             meets: Vec::new(),
             latest_reset: None,
         },
     }
+}
+
+/// Two CRMs, of which the one that was elected may lose power.
+fn two_crms() -> Setup {
+    let resource = layer3::resource(Requested::Started);
+    let mut setup = layer3::cluster(2, 2, vec![resource]);
+    setup.faults = vec![Fault::Power];
+    setup.fault_budget = 1;
+    setup.fault_hosts = vec![0];
+    setup.warm = 12;
+    setup
+}
+
+/// What must happen at last.
+fn at_last() -> Vec<Case> {
+    let rule = "what must happen at last";
+    let k1 = brisk_kappa_one();
+    vec![
+        never(
+            Mutant::AskedForEver,
+            rule,
+            Leads::WantedRuns,
+            served(&[Fault::AgentFails], 1, &[Admin::Want], 2),
+        ),
+        never(
+            Mutant::EndUnheeded,
+            rule,
+            Leads::WantedRuns,
+            served(&[Fault::ServiceEnds], 1, &[], 0),
+        ),
+        never(Mutant::SlaveForEver, rule, Leads::MasterExists, two_crms()),
+        never(
+            Mutant::NewsUnread,
+            rule,
+            Leads::StopCompletes,
+            served(&[], 0, &[Admin::Want], 1),
+        ),
+        never(
+            Mutant::IdleKeepsLock,
+            rule,
+            Leads::IdleDisarms,
+            served(&[], 0, &[Admin::Want], 1),
+        ),
+        never(
+            Mutant::SilenceNotTimed,
+            rule,
+            Leads::SilentTaken,
+            holder(&k1, &[Fault::Power], 1),
+        ),
+        never(
+            Mutant::ReturnStaysUnguarded,
+            rule,
+            Leads::GuardedAgain,
+            served(&[], 0, &[Admin::RestartLrm], 1),
+        ),
+        never(
+            Mutant::EndStaysUnguarded,
+            rule,
+            Leads::LeavingEnds,
+            served(&[], 0, &[Admin::RestartLrm, Admin::StopLrm], 2),
+        ),
+    ]
 }
 
 /// The holder of layer 1, faults on its host only.

@@ -3,14 +3,20 @@
 use std::time::Duration;
 
 use crate::configuration::{Configuration, Expectation, Findings, Judgement};
-use crate::mutants::Case;
+use crate::mutants::{Case, Declared};
+use crate::promised::Fates;
 use crate::search::{Limits, Options, Progress, Verdict};
 
 /// What became of a case.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    /// The search in which the declared property was judged alone.
+    /// What was declared to fail.
+    pub property: Declared,
+    /// The search in which the declared property was judged alone, or, where a leads-to property is
+    /// declared, all others.
     pub declared: Findings,
+    /// What became of the promises, where one is declared to be broken and nothing else is.
+    pub fates: Option<Fates>,
     /// What it says: [`Judgement::AsExpected`] is a mutant that was killed,
     /// [`Judgement::NotViolated`] one that survives.
     pub judgement: Judgement,
@@ -35,7 +41,24 @@ impl Trial {
     /// The seconds that both searches took.
     #[must_use]
     pub fn seconds(&self) -> f64 {
-        self.declared.seconds + self.all.as_ref().map_or(0.0, |all| all.seconds)
+        let fates = self.fates.as_ref().map_or(0.0, |fates| fates.seconds);
+        self.declared.seconds + fates + self.all.as_ref().map_or(0.0, |all| all.seconds)
+    }
+
+    /// The steps to what was declared to fail, of a lasso those of its cycle included; `None` if it
+    /// doesn't.
+    #[must_use]
+    pub fn trace_length(&self) -> Option<usize> {
+        if let Some((_, broken)) = self.fates.as_ref().and_then(Fates::first_broken) {
+            return Some(broken.lasso.prefix.len() + broken.lasso.cycle.len());
+        }
+        match &self.declared.verdict {
+            Verdict::Violated { trace, .. } => Some(trace.len()),
+            Verdict::Exhausted
+            | Verdict::Truncated(_)
+            | Verdict::Panicked { .. }
+            | Verdict::Unrepeatable { .. } => None,
+        }
     }
 }
 
@@ -45,12 +68,18 @@ impl Case {
     pub fn run(&self, options: &Options, mut progress: impl FnMut(&Progress)) -> Trial {
         let declared = self.configuration.explore(options, &mut progress);
         let judgement = self.configuration.judge(&declared);
+        if let Declared::Leads(_) = self.property {
+            return self.run_leads(options, declared, judgement, progress);
+        }
         let said = match judgement {
             Judgement::Truncated | Judgement::Failed(_) => false,
             Judgement::AsExpected
             | Judgement::Violated(_)
             | Judgement::NotViolated(_)
             | Judgement::NotMet(_)
+            | Judgement::PromiseBroken(_)
+            | Judgement::NeverOpen(_)
+            | Judgement::OtherLongest(..)
             | Judgement::OtherLatestReset(..)
             | Judgement::DeadEnd => true,
         };
@@ -63,9 +92,44 @@ impl Case {
             self.judging_all().explore(&options, &mut progress)
         });
         Trial {
+            property: self.property,
             declared,
+            fates: None,
             judgement,
             all,
+        }
+    }
+
+    /// What never happens, once it is known that nothing else is wrong.
+    fn run_leads(
+        &self,
+        options: &Options,
+        declared: Findings,
+        judgement: Judgement,
+        progress: impl FnMut(&Progress),
+    ) -> Trial {
+        let limits = without(&options.limits, declared.seconds);
+        let (fates, judgement) = match (judgement, limits) {
+            (Judgement::AsExpected, None) => (None, Judgement::Truncated),
+            (Judgement::AsExpected, Some(limits)) => {
+                let options = Options {
+                    limits,
+                    ..options.clone()
+                };
+                let fates = self.configuration.keep(&options, progress);
+                let judgement = fates.as_ref().map_or(Judgement::AsExpected, |it| {
+                    self.configuration.judge_fates(it)
+                });
+                (fates, judgement)
+            }
+            (other, _) => (None, other),
+        };
+        Trial {
+            property: self.property,
+            declared,
+            fates,
+            judgement,
+            all: None,
         }
     }
 

@@ -49,6 +49,9 @@ fn explored(configuration: &Configuration) -> Option<(String, u64)> {
         other @ (Judgement::Violated(_)
         | Judgement::NotViolated(_)
         | Judgement::NotMet(_)
+        | Judgement::PromiseBroken(_)
+        | Judgement::NeverOpen(_)
+        | Judgement::OtherLongest(..)
         | Judgement::OtherLatestReset(..)
         | Judgement::DeadEnd
         | Judgement::Failed(_)) => panic!("{name}: {other:?}"),

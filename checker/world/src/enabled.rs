@@ -24,10 +24,10 @@ impl World {
     /// Everything that can happen next.
     #[must_use]
     pub fn enabled(&self, setup: &Setup) -> Vec<Action> {
-        let mut actions = Vec::with_capacity(16);
         if setup.reduce
             && let Some((host, proc)) = self.in_motion()
         {
+            let mut actions = Vec::with_capacity(16);
             self.add_effects(setup, host, proc, &mut actions);
             self.add_hardware(setup, host, &mut actions);
             self.add_host_faults(setup, host, &mut actions);
@@ -35,6 +35,12 @@ impl World {
             self.add_reconfigure(setup, &mut actions);
             return actions;
         }
+        self.enabled_unreduced(setup)
+    }
+
+    /// The same, whether or not a process has effects to execute.
+    pub(crate) fn enabled_unreduced(&self, setup: &Setup) -> Vec<Action> {
+        let mut actions = Vec::with_capacity(16);
         for host in 0..self.hosts.len() {
             self.add_host(setup, host, &mut actions);
         }

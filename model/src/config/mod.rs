@@ -219,6 +219,12 @@ impl<M: Mutation> Config<M> {
         Self { policy, ..self }
     }
 
+    /// The same with other rules broken on purpose.
+    #[must_use]
+    pub fn breaking(self, mutation: M) -> Self {
+        Self { mutation, ..self }
+    }
+
     /// The numbers.
     #[must_use]
     pub const fn timing(&self) -> &Timing {

@@ -258,6 +258,7 @@ impl Lrm {
             return;
         };
         local.passes = 0;
+        local.ended = false;
         local.worker = Some(Worker {
             id,
             job,
@@ -364,11 +365,16 @@ impl Lrm {
         let uid = local.worker.take().and_then(|worker| worker.uid);
         local.status = match (job, report) {
             (Job::Stop, _) if config.broken(Mutant::FailedStopIsStopped) => Status::Stopped,
-            (job, report) => status_after(job, report, uid),
+            (Job::Query, Report::Unclear) if config.broken(Mutant::AskedForEver) => Status::Unknown,
+            (job, report) => status_after(local.status, job, report, uid),
         };
+        // What runs, by a report made before it ended, is asked for again.
+        if core::mem::take(&mut local.ended) && local.status == Status::Running {
+            local.status = Status::Unknown;
+        }
         let status = local.status;
         match status {
-            Status::Unknown | Status::Failed => {
+            Status::Unknown | Status::Doubtful | Status::Failed => {
                 local.retry_at = Some(now + config.timing().retry);
                 effects.say(Event::Unclear(service));
             }
@@ -379,11 +385,13 @@ impl Lrm {
         self.on_job_ended(service, job, uid, status, effects);
     }
 
-    pub(super) fn on_service_ended(&mut self, service: ServiceId) {
-        if let Some(local) = self.services.get_mut(&service)
-            && local.worker.is_none()
-        {
-            local.status = Status::Unknown;
+    pub(super) fn on_service_ended<M: Mutation>(&mut self, config: &Config<M>, service: ServiceId) {
+        let Some(local) = self.services.get_mut(&service) else {
+            return;
+        };
+        match local.worker {
+            None => local.status = Status::Unknown,
+            Some(_) => local.ended = !config.broken(Mutant::EndUnheeded),
         }
     }
 
@@ -424,25 +432,35 @@ impl Lrm {
 /// What has to be done, by what is due and how a service is, if anything.
 fn job_for(duty: Duty, status: Status, may_start: bool) -> Option<Job> {
     match (duty, status) {
-        (Duty::Run | Duty::StopRunning | Duty::Find, Status::Unknown)
+        (Duty::Run | Duty::StopRunning | Duty::Find, Status::Unknown | Status::Doubtful)
         | (Duty::Find, Status::Failed) => Some(Job::Query),
         (Duty::Run, Status::Stopped | Status::Paused(_)) => may_start.then_some(Job::Start),
         (Duty::Send(target), Status::Running) => may_start.then_some(Job::Send { target }),
         (Duty::Run, Status::Failed)
-        | (Duty::Stop, Status::Unknown)
+        | (Duty::Stop, Status::Unknown | Status::Doubtful)
         | (Duty::Stop | Duty::StopRunning, Status::Running | Status::Failed | Status::Paused(_)) => {
             Some(Job::Stop)
         }
         (Duty::Run, Status::Running)
         | (Duty::Stop | Duty::StopRunning, Status::Stopped)
         | (Duty::Find, Status::Stopped | Status::Running | Status::Paused(_))
-        | (Duty::Send(_), Status::Unknown | Status::Stopped | Status::Failed | Status::Paused(_))
+        | (
+            Duty::Send(_),
+            Status::Unknown
+            | Status::Doubtful
+            | Status::Stopped
+            | Status::Failed
+            | Status::Paused(_),
+        )
         | (Duty::Leave, _) => None,
     }
 }
 
-/// How a service is after a job, by its agent's report: only positive ones count.
-const fn status_after(job: Job, report: Report, uid: Option<Uid>) -> Status {
+/// How a service is after a job, by how it was and its agent's report: only positive ones count.
+/// Where an agent couldn't tell it is asked again, once: something may be left half-way, which
+/// nothing but a stop ends, and what runs well isn't to be stopped for one question without an
+/// answer.
+const fn status_after(before: Status, job: Job, report: Report, uid: Option<Uid>) -> Status {
     match (job, report) {
         (Job::Start | Job::Query | Job::Send { .. }, Report::Running) => Status::Running,
         (Job::Stop | Job::Query | Job::Send { .. }, Report::Stopped) => Status::Stopped,
@@ -451,7 +469,13 @@ const fn status_after(job: Job, report: Report, uid: Option<Uid>) -> Status {
         (Job::Query, Report::Sent) => Status::Paused(None),
         // A start that ends with "stopped" has failed half-way for all that is known.
         (Job::Start, Report::Stopped | Report::Unclear | Report::Sent) => Status::Failed,
+        (Job::Query, Report::Unclear) => match before {
+            Status::Doubtful | Status::Failed => Status::Failed,
+            Status::Unknown | Status::Stopped | Status::Running | Status::Paused(_) => {
+                Status::Doubtful
+            }
+        },
         (Job::Stop, Report::Running | Report::Unclear | Report::Sent)
-        | (Job::Query | Job::Send { .. }, Report::Unclear) => Status::Unknown,
+        | (Job::Send { .. }, Report::Unclear) => Status::Unknown,
     }
 }

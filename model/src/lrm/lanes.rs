@@ -298,7 +298,9 @@ impl Lrm {
             && !self.is_losing(config, now)
             || config.broken(Mutant::AdoptUnarmed);
         let state = match &hold.state {
-            GrantState::HeldUnguarded(_) if armed && self.is_serving() => GrantState::HeldGuarded,
+            GrantState::HeldUnguarded(_) if armed && self.is_to_guard(config) => {
+                GrantState::HeldGuarded
+            }
             GrantState::HeldGuarded
             | GrantState::HeldUnguarded(_)
             | GrantState::ReleasedClean
@@ -319,6 +321,16 @@ impl Lrm {
         let write = self.lock.renew(config, now, &state, ttl);
         effects.push(Effect::Write(write));
         true
+    }
+
+    /// Whether what was left running is to be guarded again: it is to be served, or to be stopped,
+    /// which takes a guarded grant as well.
+    fn is_to_guard<M: Mutation>(&self, config: &Config<M>) -> bool {
+        let stops = match self.leaving {
+            None | Some(Leave::Migrate | Leave::Restart) => false,
+            Some(Leave::Stop | Leave::StopAndFreeze) => !config.broken(Mutant::EndStaysUnguarded),
+        };
+        (self.is_serving() || stops) && !config.broken(Mutant::ReturnStaysUnguarded)
     }
 
     /// Whether D has passed as far as this process knows: its host will be reset whatever happens,
@@ -398,7 +410,8 @@ impl Lrm {
     ) -> Option<GrantState> {
         let idle_over = self
             .idle_since
-            .is_some_and(|since| since + config.timing().idle <= now);
+            .is_some_and(|since| since + config.timing().idle <= now)
+            && !config.broken(Mutant::IdleKeepsLock);
         if idle_over {
             return Some(GrantState::ReleasedClean);
         }

@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::event::{Effects, Event, LrmState, Violation};
 use crate::id::{Holder, LockId, RequestId, Revision, ServiceId, Uid};
 use crate::lock::{self, Change};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::{Visit, Visitor, visit_fields};
 pub use types::{Effect, Input, Job, Lane, Leave, Report};
@@ -85,6 +85,8 @@ struct Local {
     status: Status,
     worker: Option<Worker>,
     retry_at: Option<Instant>,
+    /// Whether it has ended by itself while a worker was at it, which may not know.
+    ended: bool,
     /// How often its start failed in a row, where that is limited.
     failures: u32,
     /// How often others were served first.
@@ -95,9 +97,12 @@ struct Local {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 enum Status {
     Unknown,
+    /// An agent was asked, and couldn't tell.
+    Doubtful,
     Stopped,
     Running,
-    /// A start ended without success: what it left is cleaned up before the next one.
+    /// A start ended without success, or an agent couldn't tell twice: what is left is cleaned up
+    /// before the next start.
     Failed,
     /// It does no I/O and could go on: elsewhere, if it was sent there for this order, or here.
     Paused(Option<Uid>),
@@ -231,7 +236,7 @@ impl Lrm {
                 };
                 self.on_worker_done(config, now, service, done, report, effects);
             }
-            Input::ServiceEnded { service } => self.on_service_ended(service),
+            Input::ServiceEnded { service } => self.on_service_ended(config, service),
             Input::ServicesKilled => self.on_killed(config),
             Input::Leave(leave) => self.leaving = Some(leave),
             Input::Timer => {
@@ -361,6 +366,7 @@ impl Lrm {
                         why: Why::KillServices,
                     }),
                 self.idle_since
+                    .filter(|_| !config.broken(Mutant::IdleKeepsLock))
                     .filter(|_| !self.lock.is_busy() && !self.reading.blocks_lock())
                     .map(|since| Wakeup {
                         at: since + timing.idle,
@@ -439,6 +445,7 @@ impl Local {
             status: Status::Unknown,
             worker: None,
             retry_at: None,
+            ended: false,
             failures: 0,
             passes: 0,
         }
@@ -449,7 +456,7 @@ impl Visit for Status {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
             Self::Paused(sent) => sent.visit(visitor),
-            Self::Unknown | Self::Stopped | Self::Running | Self::Failed => {}
+            Self::Unknown | Self::Doubtful | Self::Stopped | Self::Running | Self::Failed => {}
         }
     }
 }

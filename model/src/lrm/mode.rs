@@ -1,6 +1,6 @@
 //! What the LRM tells the manager.
 
-use super::{Lrm, Phase, Status};
+use super::{Leave, Lrm, Phase, Status};
 use crate::config::Config;
 use crate::event::LrmState;
 use crate::manager::status::{LrmMode, LrmStatus};
@@ -19,6 +19,12 @@ impl Lrm {
             mode: Some(self.mode(config, now)),
             results: self.results.all().to_vec(),
         })
+    }
+
+    /// Why it is to end, if it was asked to.
+    #[must_use]
+    pub const fn leaving(&self) -> Option<Leave> {
+        self.leaving
     }
 
     fn mode<M: Mutation>(&self, config: &Config<M>, now: Instant) -> LrmMode {

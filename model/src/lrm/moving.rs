@@ -210,7 +210,7 @@ impl Lrm {
         let gone = match local.status {
             Status::Stopped => true,
             Status::Paused(sent) => kind == MoveKind::Live && sent == Some(order.uid),
-            Status::Unknown | Status::Running | Status::Failed => false,
+            Status::Unknown | Status::Doubtful | Status::Running | Status::Failed => false,
         };
         let open = self.results.of(order.uid).is_none();
         gone && open && local.worker.is_none() && self.is_ready(target)

@@ -124,21 +124,26 @@ impl Lrm {
             // It stays: what a move has paused goes on.
             return match status {
                 Status::Paused(_) => Duty::Run,
-                Status::Unknown | Status::Stopped | Status::Running | Status::Failed => Duty::Find,
+                Status::Unknown
+                | Status::Doubtful
+                | Status::Stopped
+                | Status::Running
+                | Status::Failed => Duty::Find,
             };
         }
         let ready = self.is_ready(target);
         match (kind, status) {
             (_, Status::Failed) => Duty::Stop,
             (_, Status::Stopped) => Duty::Leave,
-            (MoveKind::Stopped, Status::Unknown | Status::Running | Status::Paused(_)) if ready => {
-                Duty::Stop
-            }
+            (
+                MoveKind::Stopped,
+                Status::Unknown | Status::Doubtful | Status::Running | Status::Paused(_),
+            ) if ready => Duty::Stop,
             (MoveKind::Live, Status::Running) if ready => Duty::Send(target),
             (MoveKind::Live, Status::Paused(sent)) if sent == Some(uid) => Duty::Leave,
             // It was sent elsewhere, or nobody knows where to: it goes on here first.
             (_, Status::Paused(_)) => Duty::Run,
-            (_, Status::Unknown | Status::Running) => Duty::Find,
+            (_, Status::Unknown | Status::Doubtful | Status::Running) => Duty::Find,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::event::{Effects, Event};
 use crate::id::{LockId, NodeId, Revision, ServiceId};
 use crate::lock::Standing;
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::record::{Data, DataKey, GrantState, Key, Service, Snapshot, Wanted};
 use crate::time::Instant;
 use crate::visit::{Visit, Visitor};
@@ -124,7 +124,7 @@ impl Lrm {
         if self.view.is_none() {
             self.hear(&shown);
         }
-        if is_news {
+        if is_news && !config.broken(Mutant::NewsUnread) {
             self.reading.want();
         }
     }

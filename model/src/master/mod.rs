@@ -14,6 +14,7 @@
 //! [`Policy::round`](crate::config::Policy::round) otherwise.
 
 mod commit;
+mod contest;
 mod members;
 mod mirror;
 mod order;
@@ -254,7 +255,7 @@ impl Master {
             (LockRequest::Release, false) => self.answer_lock(config, now, true, out),
             (LockRequest::Hold, _) if !self.is_fit() => self.answer_lock(config, now, false, out),
             (LockRequest::Hold, true) => self.answer_lock(config, now, true, out),
-            (LockRequest::Hold, false) => match self.lock.standing(config, now) {
+            (LockRequest::Hold, false) => match self.standing(config, now) {
                 Standing::Free(takeover) if !self.lock.is_busy() && !self.lock_doubtful => {
                     let write = self.lock.take(config, now, takeover);
                     out.effects.push(Effect::Write(write));
@@ -285,21 +286,6 @@ impl Master {
         };
         let input = crm::Input::Lock(answer);
         self.crm.step(config, now, input, &mut out.crm);
-    }
-
-    /// Whether it may be master: its own node is there, and is not to be fenced.
-    fn is_fit(&self) -> bool {
-        let me = self.lock.me().node;
-        self.members.is_online(me) && !self.mirror.status().wants_fenced(me)
-    }
-
-    /// Whether another one's lock has become free that this one was refused.
-    fn may_be_master<M: Mutation>(&self, config: &Config<M>, now: Instant) -> bool {
-        self.crm.state() == CrmState::Slave
-            && self.lock.hold().is_none()
-            && !self.lock.is_busy()
-            && self.is_fit()
-            && matches!(self.lock.standing(config, now), Standing::Free(_))
     }
 
     /// Takes in what stands in the store. What others changed calls for a round.
@@ -649,7 +635,7 @@ impl Master {
         };
         let at = |why: Why| move |at: Instant| Wakeup { at, why };
         // Asked for the earliest moment there is, a silence that is over reads as "free".
-        let silence = match self.lock.standing(config, Instant(0)) {
+        let silence = match self.standing(config, Instant(0)) {
             // A round that is to begin anyway, or that would ask for nothing, needs no waking.
             Standing::Silent(at)
                 if self.crm.state() == CrmState::Slave && self.is_fit() && !self.round_wanted =>

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use lockstep_explore::configuration::{Configuration, Expectation, Findings, Judgement};
 use lockstep_explore::counterexample::mutant_names;
-use lockstep_explore::search::{Count, Verdict};
-use lockstep_world::Action;
+use lockstep_explore::promised::Fates;
+use lockstep_explore::search::{Count, Ending, Longest, PromiseResult, Verdict};
+use lockstep_world::{Action, World};
 use serde::Serialize;
 
 use super::outcome::{Outcome, cut};
@@ -35,6 +36,8 @@ struct Explored<'a> {
     judgement: Judged,
     /// `null`: not explored, because the time was up.
     search: Option<Search>,
+    /// What became of what must happen; `null`: nothing must, or it was not looked at.
+    liveness: Option<Kept<'a>>,
     /// The way to what was found.
     trace: Option<Way<'a>>,
     /// The file that it was written into.
@@ -49,12 +52,14 @@ struct Listed<'a> {
     mutants: Vec<&'static str>,
     expectation: Expected,
     meets: Vec<&'static str>,
+    /// The leads-to properties that are judged in it.
+    leads: Vec<&'static str>,
     latest_reset: Option<i64>,
 }
 
 #[derive(Serialize)]
 struct Expected {
-    /// `holds`, `rule-broken`, `assumption-broken`.
+    /// `holds`, `rule-broken`, `assumption-broken`, `never-happens`.
     kind: &'static str,
     /// What must fail.
     property: Option<&'static str>,
@@ -62,8 +67,8 @@ struct Expected {
 
 #[derive(Serialize)]
 struct Judged {
-    /// `as-expected`, `violated`, `not-violated`, `not-met`, `other-latest-reset`, `dead-end`,
-    /// `truncated`, `failed`, `not-explored`.
+    /// `as-expected`, `violated`, `not-violated`, `not-met`, `promise-broken`, `never-open`,
+    /// `other-longest`, `other-latest-reset`, `dead-end`, `truncated`, `failed`, `not-explored`.
     kind: &'static str,
     /// The same in words.
     text: String,
@@ -103,7 +108,34 @@ struct Search {
 #[derive(Serialize)]
 struct Way<'a> {
     property: Option<&'static str>,
+    /// What is never kept.
+    promise: Option<String>,
     actions: &'a [Action],
+    /// How many of the actions, the last ones, repeat for ever; `null`: there is no end to wait for.
+    repeated: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    /// `closed`, `truncated`, `panicked`, `unrepeatable`.
+    ending: &'static str,
+    states: u64,
+    transitions: u64,
+    depth: u64,
+    seconds: f64,
+    peak_bytes: u64,
+    promises: Vec<Promise<'a>>,
+}
+
+#[derive(Serialize)]
+struct Promise<'a> {
+    name: &'a str,
+    kept: bool,
+    /// In how many states it is open.
+    open: u64,
+    /// The longest time for which it stays open, in ticks; `null`: there is no bound, or it is never
+    /// open.
+    longest: Option<u32>,
 }
 
 /// What there is.
@@ -139,6 +171,7 @@ impl<'a> Document<'a> {
 fn listed(configuration: &Configuration) -> Listed<'_> {
     let (kind, property) = match configuration.expectation {
         Expectation::Holds => ("holds", None),
+        Expectation::NeverHappens(leads) => ("never-happens", Some(leads.name())),
         Expectation::RuleBroken(property) => ("rule-broken", Some(property.name())),
         Expectation::AssumptionBroken(property) => ("assumption-broken", Some(property.name())),
     };
@@ -149,7 +182,46 @@ fn listed(configuration: &Configuration) -> Listed<'_> {
         mutants: mutant_names(&configuration.mutants).collect(),
         expectation: Expected { kind, property },
         meets: configuration.meets.iter().map(|tag| tag.name()).collect(),
+        leads: configuration
+            .leads()
+            .iter()
+            .map(|leads| leads.name())
+            .collect(),
         latest_reset: configuration.latest_reset,
+    }
+}
+
+fn kept(fates: &Fates) -> Kept<'_> {
+    fn promise(promise: &PromiseResult<World, Action>) -> Promise<'_> {
+        let PromiseResult {
+            name,
+            open,
+            longest,
+            broken,
+        } = promise;
+        Promise {
+            name,
+            kept: broken.is_none(),
+            open: *open,
+            longest: match longest {
+                Longest::Units(units) => Some(*units),
+                Longest::Never | Longest::Unbounded => None,
+            },
+        }
+    }
+    Kept {
+        ending: match fates.ending {
+            Ending::Closed => "closed",
+            Ending::Truncated(_) => "truncated",
+            Ending::Panicked { .. } => "panicked",
+            Ending::Unrepeatable { .. } => "unrepeatable",
+        },
+        states: fates.states,
+        transitions: fates.steps,
+        depth: fates.depth,
+        seconds: fates.seconds,
+        peak_bytes: fates.peak_bytes,
+        promises: fates.promises.iter().map(promise).collect(),
     }
 }
 
@@ -158,9 +230,12 @@ fn explored(outcome: &Outcome) -> Explored<'_> {
         configuration: listed(&outcome.configuration),
         judgement: judged(outcome),
         search: outcome.found.as_ref().map(|(found, _)| search(found)),
+        liveness: outcome.fates.as_ref().map(kept),
         trace: outcome.trace.as_ref().map(|way| Way {
             property: way.property.map(|property| property.name()),
+            promise: way.lasso.as_ref().map(|lasso| lasso.promise.name()),
             actions: &way.actions,
+            repeated: way.lasso.as_ref().map(|lasso| lasso.cycle.len()),
         }),
         counterexample: outcome.file.as_deref(),
     }
@@ -185,6 +260,9 @@ fn judged(outcome: &Outcome) -> Judged {
             not_met.clone_from(tags);
             "not-met"
         }
+        Some(Judgement::PromiseBroken(_)) => "promise-broken",
+        Some(Judgement::NeverOpen(_)) => "never-open",
+        Some(Judgement::OtherLongest(..)) => "other-longest",
         Some(Judgement::OtherLatestReset(..)) => "other-latest-reset",
         Some(Judgement::DeadEnd) => "dead-end",
         Some(Judgement::Truncated) => "truncated",

@@ -8,10 +8,8 @@ mod table;
 use std::fs;
 use std::path::Path;
 
-use lockstep_explore::configuration::{self, Configuration, Expectation};
-use lockstep_explore::counterexample::Counterexample;
+use lockstep_explore::configuration::{self, Configuration, Expectation, Judgement};
 use lockstep_explore::timeline::{self, Story};
-use lockstep_world::property::Property;
 
 use crate::amount;
 use crate::arguments::Check;
@@ -157,13 +155,29 @@ fn explore(
                         .try_for_each(|kept| kept.forget(configuration))?;
                 }
                 budget.spend(found.seconds_here);
-                Outcome::of(configuration, found)
+                let fates = match configuration.judge(&found) {
+                    Judgement::AsExpected => budget.options(),
+                    Judgement::Violated(_)
+                    | Judgement::NotViolated(_)
+                    | Judgement::NotMet(_)
+                    | Judgement::PromiseBroken(_)
+                    | Judgement::NeverOpen(_)
+                    | Judgement::OtherLongest(..)
+                    | Judgement::OtherLatestReset(..)
+                    | Judgement::DeadEnd
+                    | Judgement::Truncated
+                    | Judgement::Failed(_) => None,
+                };
+                let fates = fates.and_then(|options| {
+                    let place = format!("{place}, what must happen");
+                    configuration.keep(&options, |now| ticker.show(|| progress(&place, now)))
+                });
+                budget.spend(fates.as_ref().map_or(0.0, |fates| fates.seconds));
+                Outcome::of(configuration, found, fates)
             }
         };
-        if let (Some(directory), Some(counterexample)) =
-            (&asked.counterexample, outcome.counterexample())
-        {
-            outcome.file = Some(write(directory, &counterexample)?);
+        if let Some(directory) = &asked.counterexample {
+            outcome.file = write(directory, &outcome)?;
         }
         if !asked.json {
             let text = table.row(&outcome, &screen.painter());
@@ -175,11 +189,18 @@ fn explore(
     Ok(outcomes)
 }
 
-fn write(directory: &Path, counterexample: &Counterexample) -> Result<String, Failure> {
-    let path = directory.join(counterexample.file_name());
-    fs::write(&path, counterexample.to_json()?)
+/// Writes the way to what was found, if something can be carried out again.
+fn write(directory: &Path, outcome: &Outcome) -> Result<Option<String>, Failure> {
+    let lasso = outcome.trace.as_ref().and_then(|way| way.lasso.as_ref());
+    let (name, text) = match (lasso, outcome.counterexample()) {
+        (Some(lasso), _) => (lasso.file_name(), lasso.to_json()?),
+        (None, Some(example)) => (example.file_name(), example.to_json()?),
+        (None, None) => return Ok(None),
+    };
+    let path = directory.join(name);
+    fs::write(&path, text)
         .map_err(|error| Failure::input(format!("failed to write {}: {error}", path.display())))?;
-    Ok(path.display().to_string())
+    Ok(Some(path.display().to_string()))
 }
 
 /// Shows the way to what was found, if there is one.
@@ -188,9 +209,11 @@ fn show(outcome: &Outcome, screen: &mut Screen) -> Result<(), Failure> {
         return Ok(());
     };
     let configuration = &outcome.configuration;
-    let heading = match trace.property {
-        Some(property) => heading(configuration, property, trace.actions.len()),
-        None => format!("{}: the way to what went wrong", configuration.name),
+    let steps = trace.actions.len();
+    let heading = match (&trace.lasso, trace.property) {
+        (Some(lasso), _) => heading(configuration, "never keeps", &lasso.promise.name(), steps),
+        (None, Some(property)) => heading(configuration, "violates", property.name(), steps),
+        (None, None) => format!("{}: the way to what went wrong", configuration.name),
     };
     screen.line("")?;
     screen.line(&wrapped(&heading, screen.width()))?;
@@ -198,7 +221,14 @@ fn show(outcome: &Outcome, screen: &mut Screen) -> Result<(), Failure> {
         &format!("  {}", configuration.about),
         screen.width(),
     ))?;
-    match Story::of(&configuration.setup, &trace.actions) {
+    let story = match &trace.lasso {
+        Some(lasso) => {
+            let setup = lasso.setup();
+            Story::of_lasso(&setup, &lasso.promise, &lasso.prefix, &lasso.cycle)
+        }
+        None => Story::of(&configuration.setup, &trace.actions),
+    };
+    match story {
         Ok(story) => screen.text(&timeline::layout(&story, screen.width(), &screen.painter()))?,
         Err(impossible) => {
             return Err(Failure::Bug(format!(
@@ -214,15 +244,16 @@ fn show(outcome: &Outcome, screen: &mut Screen) -> Result<(), Failure> {
     Ok(())
 }
 
-fn heading(configuration: &Configuration, property: Property, steps: usize) -> String {
+fn heading(configuration: &Configuration, verb: &str, what: &str, steps: usize) -> String {
     let must = match configuration.expectation {
         Expectation::Holds => ", and must not",
-        Expectation::RuleBroken(_) | Expectation::AssumptionBroken(_) => ", as it must",
+        Expectation::RuleBroken(_)
+        | Expectation::AssumptionBroken(_)
+        | Expectation::NeverHappens(_) => ", as it must",
     };
     format!(
-        "{} violates {}{must}: a shortest way, {} steps",
+        "{} {verb} {what}{must}: a shortest way, {} steps",
         configuration.name,
-        property.name(),
         amount::grouped(steps as u64)
     )
 }

@@ -46,7 +46,7 @@ impl Table {
                 amount::grouped(found.states),
                 amount::grouped(found.transitions),
                 amount::grouped(found.depth),
-                format!("{:.2}", found.seconds),
+                format!("{:.2}", outcome.seconds()),
                 format!("{:.1}", found.bytes_per_state),
             ],
             None => [const { "-" }; 5].map(str::to_owned),
@@ -93,7 +93,9 @@ pub(crate) fn summary(outcomes: &[Outcome]) -> String {
     let states = found().map(|(found, _)| found.states).sum();
     // The sum of no numbers at all is -0.0.
     let sum = |of: fn(&Findings) -> f64| found().fold(0.0, |sum, (found, _)| sum + of(found));
-    let seconds = sum(|found| found.seconds);
+    let seconds = outcomes
+        .iter()
+        .fold(0.0, |sum, outcome| sum + outcome.seconds());
     let collision = match sum(|found| found.collision_bound) {
         0.0 => String::new(),
         bound => format!("; chance that two were taken for one: {bound:.0e}"),
@@ -172,6 +174,7 @@ pub(crate) const fn tier(tier: Tier) -> &'static str {
 fn expectation(expectation: Expectation) -> String {
     match expectation {
         Expectation::Holds => "holds".into(),
+        Expectation::NeverHappens(leads) => format!("never comes to {}", leads.name()),
         Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property) => {
             format!("violates {}", property.name())
         }

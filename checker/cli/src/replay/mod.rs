@@ -11,11 +11,14 @@ use std::io::{BufReader, Read as _};
 use std::panic;
 use std::path::Path;
 
+use lockstep_explore::configuration::Configuration;
 use lockstep_explore::counterexample::{
     ACTIONS_MAX, BYTES_MAX, Counterexample, Malformed, Replay as Replayed, action_text,
     mutant_names,
 };
+use lockstep_explore::lasso::{self, Lasso};
 use lockstep_explore::timeline;
+use lockstep_model::mutation::Mask;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -112,7 +115,7 @@ struct Probe {
 #[serde(untagged)]
 enum Kind {
     Journal(#[expect(dead_code, reason = "only its type matters")] u32),
-    Counterexample(#[expect(dead_code, reason = "only its type matters")] String),
+    Counterexample(String),
 }
 
 fn one(path: &Path) -> Result<Again, Trouble> {
@@ -179,6 +182,9 @@ fn document(text: &str) -> Result<Again, Trouble> {
     }
     match serde_json::from_str(text) {
         Ok(Probe {
+            format: Kind::Counterexample(name),
+        }) if name == lasso::FORMAT => round(text),
+        Ok(Probe {
             format: Kind::Counterexample(_),
         }) => counterexample(text),
         Ok(Probe {
@@ -201,18 +207,53 @@ fn without_place(error: &serde_json::Error) -> String {
     what.unwrap_or_default().to_owned()
 }
 
+/// A configuration, with the rules broken in it if they aren't its own.
+fn under(configuration: &Configuration, mutants: Mask) -> String {
+    let name = &configuration.name;
+    let names: Vec<&str> = mutant_names(&mutants).collect();
+    if mutants == configuration.mutants {
+        name.clone()
+    } else if names.is_empty() {
+        format!("{name} with every rule kept")
+    } else {
+        format!("{name} with {}", names.join(", "))
+    }
+}
+
+/// A run that goes round for ever.
+fn round(text: &str) -> Result<Again, Trouble> {
+    let lasso = Lasso::from_json(text)?;
+    let under = under(&lasso.configuration, lasso.mutants);
+    let promise = lasso.promise.name();
+    let (prefix, cycle) = (lasso.prefix.len(), lasso.cycle.len());
+    let steps = format!("{prefix} steps and {cycle} that repeat");
+    match lasso.replay() {
+        lasso::Replay::AsStated(story) => Ok(Again {
+            headline: format!("{under} never keeps {promise} in {steps}, as stated"),
+            story: Some(story),
+            as_stated: true,
+        }),
+        lasso::Replay::Differs(story, why) => Ok(Again {
+            headline: format!("{under}, {steps}: NOT AS STATED: {why}"),
+            story: Some(story),
+            as_stated: false,
+        }),
+        lasso::Replay::Impossible(impossible) => Err(Trouble::differs(
+            0,
+            format!(
+                "action {} of {} can't happen there: {}",
+                impossible.step + 1,
+                prefix + cycle,
+                action_text(&impossible.action)
+            ),
+        )),
+    }
+}
+
 fn counterexample(text: &str) -> Result<Again, Trouble> {
     let example = Counterexample::from_json(text)?;
     let property = example.property.name();
-    let name = &example.configuration.name;
-    let mutants: Vec<&str> = mutant_names(&example.mutants).collect();
-    let under = if example.mutants == example.configuration.mutants {
-        name.clone()
-    } else if mutants.is_empty() {
-        format!("{name} with every rule kept")
-    } else {
-        format!("{name} with {}", mutants.join(", "))
-    };
+    let under = under(&example.configuration, example.mutants);
     let steps = amount::grouped(example.actions.len().min(ACTIONS_MAX) as u64);
     let again = |headline, story, as_stated| Again {
         headline,

@@ -9,11 +9,13 @@ pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
 pub(crate) mod layer4;
+mod leads;
 mod reference;
 mod timings;
 
 use lockstep_model::mutation::Mask;
 use lockstep_world::coverage::Tag;
+use lockstep_world::leads::Leads;
 use lockstep_world::property::Property;
 use lockstep_world::{Action, Setup, World};
 
@@ -41,6 +43,9 @@ pub enum Expectation {
     RuleBroken(Property),
     /// An assumption doesn't hold: this property fails.
     AssumptionBroken(Property),
+    /// A rule of the protocol is broken: every property holds, but what this one leads to never
+    /// happens.
+    NeverHappens(Leads),
 }
 
 /// A setup to be explored, with what must come out.
@@ -78,6 +83,13 @@ pub enum Judgement {
     NotViolated(&'static str),
     /// Everything holds, but this was never met: it says less than it seems to.
     NotMet(Vec<&'static str>),
+    /// What must happen never does.
+    PromiseBroken(String),
+    /// What must happen does, but it never has to: that says less than it seems to.
+    NeverOpen(Vec<String>),
+    /// The longest that this promise stays open is another time: found (`None`: there is no end to
+    /// it), and expected.
+    OtherLongest(String, Option<u32>, u64),
     /// The latest reset after D is another one: found and expected.
     OtherLatestReset(Option<i64>, i64),
     /// A state without a next step.
@@ -93,7 +105,9 @@ impl Configuration {
     #[must_use]
     pub fn judged(&self) -> u64 {
         match self.expectation {
-            Expectation::Holds => u64::MAX >> (64 - Property::ALL.len()),
+            Expectation::Holds | Expectation::NeverHappens(_) => {
+                u64::MAX >> (64 - Property::ALL.len())
+            }
             Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property) => {
                 property.bit()
             }
@@ -147,15 +161,20 @@ impl Configuration {
                 Judgement::Failed("the model answers differently when it is asked again".into())
             }
             (Verdict::Truncated(..), _) => Judgement::Truncated,
-            (Verdict::Violated { .. }, Expectation::Holds) => {
+            (Verdict::Violated { .. }, Expectation::Holds | Expectation::NeverHappens(_)) => {
                 Judgement::Violated(violated.map_or("unnamed", |property| property.name))
             }
-            (Verdict::Violated { .. }, _) => Judgement::AsExpected,
+            (
+                Verdict::Violated { .. },
+                Expectation::RuleBroken(_) | Expectation::AssumptionBroken(_),
+            ) => Judgement::AsExpected,
             (
                 Verdict::Exhausted,
                 Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property),
             ) => Judgement::NotViolated(property.name()),
-            (Verdict::Exhausted, Expectation::Holds) => self.judge_exhausted(found),
+            (Verdict::Exhausted, Expectation::Holds | Expectation::NeverHappens(_)) => {
+                self.judge_exhausted(found)
+            }
         }
     }
 

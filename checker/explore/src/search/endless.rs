@@ -235,7 +235,7 @@ impl<'a, M: Checked, T: Fn(&M::Action) -> bool> Explorer<'a, M, T> {
 
 /// Takes a fingerprint as its own hash: it is one already.
 #[derive(Default)]
-struct LowHalf(u64);
+pub(super) struct LowHalf(u64);
 
 impl Hasher for LowHalf {
     fn finish(&self) -> u64 {

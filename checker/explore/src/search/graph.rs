@@ -1,5 +1,6 @@
 //! A stored graph and its cycles.
 
+use super::components::{SCRATCH_BYTES, Scratch};
 use std::collections::VecDeque;
 
 /// A directed graph: its edges in one list, sorted by where they start.
@@ -8,25 +9,6 @@ pub(super) struct Graph {
     /// For each node where its edges end; they start where the last one's end.
     ends: Vec<usize>,
     targets: Vec<u32>,
-}
-
-/// The search for strongly connected components (Tarjan's, without recursion).
-struct Components<'a> {
-    graph: &'a Graph,
-    /// When a node was first visited, counted from 1; 0 if it wasn't.
-    visited: Vec<u32>,
-    /// The earliest visit known to be reachable through unfinished nodes.
-    low: Vec<u32>,
-    /// The component's number, counted from 1; 0 while it isn't known.
-    component: Vec<u32>,
-    /// Nodes visited whose component isn't known.
-    open: Vec<u32>,
-    /// The path under way: each node with the next edge to look at.
-    path: Vec<(u32, usize)>,
-    visits: u32,
-    components: u32,
-    /// The least node on any cycle.
-    least: Option<u32>,
 }
 
 impl Graph {
@@ -47,7 +29,7 @@ impl Graph {
 
     /// Bytes in use, and those that the search for a cycle will take.
     pub(super) fn bytes(&self) -> usize {
-        let search_by_node = 3 * size_of::<u32>();
+        let search_by_node = SCRATCH_BYTES + size_of::<u32>();
         self.ends.capacity() * (size_of::<usize>() + search_by_node)
             + self.targets.capacity() * size_of::<u32>()
     }
@@ -55,12 +37,53 @@ impl Graph {
     /// A shortest cycle through the least node that is on any cycle, starting
     /// with that node.
     pub(super) fn least_cycle(&self) -> Option<Vec<u32>> {
-        let components = Components::of(self);
-        let least = components.least?;
-        Some(self.cycle_through(least, &components.component))
+        let nodes = self.nodes();
+        let mut component = vec![0; nodes];
+        let mut components = 0;
+        let mut least: Option<u32> = None;
+        let all = 0..nodes as u32;
+        Scratch::new(nodes).components(
+            self,
+            all,
+            |_| true,
+            |members| {
+                components += 1;
+                for &node in members {
+                    component[node as usize] = components;
+                }
+                if self.is_cyclic(members) {
+                    least = least.into_iter().chain(members.iter().copied()).min();
+                }
+            },
+        );
+        Some(self.cycle_through(least?, &component))
     }
 
-    fn edges_of(&self, node: u32) -> std::ops::Range<usize> {
+    /// Whether a component has a cycle: it has several nodes, or one with an edge to itself.
+    pub(super) fn is_cyclic(&self, component: &[u32]) -> bool {
+        match component {
+            [node] => self.targets[self.edges_of(*node)].contains(node),
+            _ => component.len() > 1,
+        }
+    }
+
+    /// The number of nodes.
+    pub(super) fn nodes(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Where an edge leads.
+    pub(super) fn target(&self, edge: usize) -> u32 {
+        self.targets[edge]
+    }
+
+    /// Where an edge starts.
+    pub(super) fn start_of(&self, edge: usize) -> u32 {
+        self.ends.partition_point(|&end| end <= edge) as u32
+    }
+
+    /// A node's edges.
+    pub(super) fn edges_of(&self, node: u32) -> std::ops::Range<usize> {
         let node = node as usize;
         let start = if node == 0 { 0 } else { self.ends[node - 1] };
         start..self.ends[node]
@@ -90,91 +113,6 @@ impl Graph {
             }
         }
         unreachable!("a node on a cycle leads back to itself")
-    }
-}
-
-impl<'a> Components<'a> {
-    fn of(graph: &'a Graph) -> Self {
-        let nodes = graph.ends.len();
-        let mut this = Self {
-            graph,
-            visited: vec![0; nodes],
-            low: vec![0; nodes],
-            component: vec![0; nodes],
-            open: Vec::new(),
-            path: Vec::new(),
-            visits: 0,
-            components: 0,
-            least: None,
-        };
-        for root in 0..nodes as u32 {
-            if this.visited[root as usize] == 0 {
-                this.visit(root);
-                this.follow();
-            }
-        }
-        this
-    }
-
-    fn visit(&mut self, node: u32) {
-        self.visits += 1;
-        self.visited[node as usize] = self.visits;
-        self.low[node as usize] = self.visits;
-        self.open.push(node);
-        self.path.push((node, self.graph.edges_of(node).start));
-    }
-
-    fn follow(&mut self) {
-        while let Some((node, edge)) = self.path.last_mut() {
-            let node = *node;
-            if *edge == self.graph.edges_of(node).end {
-                self.path.pop();
-                self.finish(node);
-                continue;
-            }
-            let target = self.graph.targets[*edge];
-            *edge += 1;
-            if target == node {
-                self.note_cycle(node);
-            } else if self.visited[target as usize] == 0 {
-                self.visit(target);
-            } else if self.component[target as usize] == 0 {
-                self.lower(node, self.visited[target as usize]);
-            }
-        }
-    }
-
-    fn finish(&mut self, node: u32) {
-        let low = self.low[node as usize];
-        if low == self.visited[node as usize] {
-            self.close_component(node);
-        }
-        if let Some(&(parent, _)) = self.path.last() {
-            self.lower(parent, low);
-        }
-    }
-
-    fn close_component(&mut self, first: u32) {
-        self.components += 1;
-        let is_cyclic = self.open.last() != Some(&first);
-        while let Some(node) = self.open.pop() {
-            self.component[node as usize] = self.components;
-            if is_cyclic {
-                self.note_cycle(node);
-            }
-            if node == first {
-                return;
-            }
-        }
-    }
-
-    fn lower(&mut self, node: u32, visit: u32) {
-        let low = &mut self.low[node as usize];
-        *low = (*low).min(visit);
-    }
-
-    fn note_cycle(&mut self, node: u32) {
-        self.least = Some(self.least.map_or(node, |least| least.min(node)));
     }
 }
 

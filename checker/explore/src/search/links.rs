@@ -104,6 +104,12 @@ impl Links {
         (0..self.count).map(|index| self.get(index))
     }
 
+    /// The step that first reached a state; `None` for an initial one.
+    pub(super) fn link_of(&self, state: Id) -> Option<Link> {
+        let index = (state as usize).checked_sub(self.roots.len())?;
+        Some(self.get(index))
+    }
+
     fn get(&self, index: usize) -> Link {
         let choice = self.choices[index / CHUNK][index % CHUNK];
         Link {

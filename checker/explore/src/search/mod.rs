@@ -20,13 +20,15 @@
 //! States that wait can be kept as the numbers of their parts ([`Encoding`]), go to the disk where
 //! memory is short, and a search can be kept in a file and go on from it ([`Checkpoint`]).
 //!
-//! [`endless()`] finds runs in which time never passes.
+//! [`endless()`] finds runs in which time never passes, [`liveness()`] fair ones in which what must
+//! happen never does.
 //!
 //! Read `checked` for what a model provides, `report` for what comes out,
 //! `engine` for the level loop and `worker` for what happens to one batch.
 
 mod checked;
 mod checkpoint;
+mod components;
 mod crew;
 mod dictionary;
 mod encoding;
@@ -37,6 +39,7 @@ mod frontier;
 mod graph;
 mod keeper;
 mod links;
+mod liveness;
 mod options;
 mod packer;
 mod record;
@@ -54,6 +57,10 @@ pub use encoding::{Encoding, Parts, Pieces};
 pub use endless::{Endless, Lasso, endless};
 pub use engine::{search, search_from};
 pub use fingerprint::{Fingerprint, Fingerprinter, collision_bound};
+pub use liveness::{
+    Broken, Class, Ending, Fairness, Live, Liveness, Longest, Overdue, PromiseResult, Promises,
+    Timed, liveness,
+};
 pub use options::{Limits, Options, Progress, StopAt, Why};
 pub use packer::{Packer, Packing};
 pub use report::{Count, DeadEnds, Maximum, PropertyResult, Report, Verdict};

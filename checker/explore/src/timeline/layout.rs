@@ -190,7 +190,20 @@ fn ending(story: &Story, width: usize, paint: Paint<'_>) -> String {
             &wrapped(&format!("  {}", property.statement().trim()), width, "  "),
         );
     }
-    if story.broken.is_empty() {
+    if let Some(never) = &story.never {
+        let line = format!("never kept: {}", never.promise.name());
+        push_line(&mut text, &paint(Tone::Alarm, &line));
+        let statement = format!("  {}", never.promise.leads.statement().trim());
+        push_line(&mut text, &wrapped(&statement, width, "  "));
+        let how = match never.steps {
+            0 => "  Nothing is left that has to be done.".to_owned(),
+            steps => format!(
+                "  The last {steps} steps, from t={} on, repeat for ever.",
+                never.from
+            ),
+        };
+        push_line(&mut text, &wrapped(&how, width, "  "));
+    } else if story.broken.is_empty() {
         push_line(
             &mut text,
             &format!("at t={} nothing is broken", story.ticks),

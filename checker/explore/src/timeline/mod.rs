@@ -18,6 +18,7 @@ mod layout;
 mod scene;
 mod words;
 
+use lockstep_world::leads::Promise;
 use lockstep_world::property::Property;
 use lockstep_world::{Action, Setup, World};
 
@@ -77,10 +78,23 @@ pub struct Story {
     pub ticks: u64,
     /// The properties that the last state or the last step breaks.
     pub broken: Vec<Property>,
+    /// What never comes, in a run that goes on for ever.
+    pub never: Option<Never>,
     /// The first step before the last that breaks something, counted from 0, with what.
     pub broken_before: Option<(usize, Vec<Property>)>,
     /// The state at the end: paragraphs, each with a heading.
     pub ending: Vec<(String, Vec<String>)>,
+}
+
+/// What never comes in a run that goes on for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Never {
+    /// Which promise is never kept.
+    pub promise: Promise,
+    /// The moment from which on all repeats.
+    pub from: u64,
+    /// How many actions are repeated; none: the run stops.
+    pub steps: usize,
 }
 
 /// An action that can't happen where it stands.
@@ -100,14 +114,39 @@ impl Story {
     /// The first action that can't happen in the state before it. Nothing is carried out then.
     pub fn of(setup: &Setup, actions: &[Action]) -> Result<Self, Impossible> {
         let mut teller = Teller::new(setup);
-        for (step, action) in actions.iter().enumerate() {
-            if !teller.world.enabled(setup).contains(action) {
-                let action = action.clone();
-                return Err(Impossible { step, action });
-            }
-            teller.take(step, action);
-        }
+        teller.take_all(actions)?;
         Ok(teller.end())
+    }
+
+    /// Tells a run whose second part repeats for ever, and in which a promise is never kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Story::of`].
+    pub fn of_lasso(
+        setup: &Setup,
+        promise: &Promise,
+        prefix: &[Action],
+        cycle: &[Action],
+    ) -> Result<Self, Impossible> {
+        let mut teller = Teller::new(setup);
+        teller.take_all(prefix)?;
+        let from = teller.tick;
+        if !cycle.is_empty() {
+            teller.remark("what follows repeats for ever");
+        }
+        teller.take_all(cycle)?;
+        if !cycle.is_empty() {
+            teller.remark(&format!("all is as it was at t={from}, and goes on so"));
+        }
+        Ok(Self {
+            never: Some(Never {
+                promise: *promise,
+                from,
+                steps: cycle.len(),
+            }),
+            ..teller.end()
+        })
     }
 }
 
@@ -142,6 +181,30 @@ impl<'a> Teller<'a> {
             broken_before: None,
             steps: 0,
         }
+    }
+
+    fn take_all(&mut self, actions: &[Action]) -> Result<(), Impossible> {
+        for action in actions {
+            let step = self.steps;
+            if !self.world.enabled(self.setup).contains(action) {
+                let action = action.clone();
+                return Err(Impossible { step, action });
+            }
+            self.take(step, action);
+        }
+        Ok(())
+    }
+
+    /// Says something that no action is.
+    fn remark(&mut self, what: &str) {
+        self.happenings.push(Happening {
+            tick: self.tick,
+            step: self.steps,
+            place: Place::Elsewhere,
+            who: String::new(),
+            what: what.to_owned(),
+            tone: Tone::Alarm,
+        });
     }
 
     fn take(&mut self, step: usize, action: &Action) {
@@ -207,6 +270,7 @@ impl<'a> Teller<'a> {
             hosts: scene.hosts(),
             ticks: self.tick,
             broken: properties(self.broken),
+            never: None,
             broken_before: self.broken_before,
             ending: ending::of(&scene),
             happenings: self.happenings,

@@ -3,6 +3,7 @@
 mod endless;
 mod kept;
 mod lease;
+mod liveness;
 mod random;
 mod toys;
 mod verdicts;

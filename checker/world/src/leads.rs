@@ -1,0 +1,380 @@
+//! What must happen at last: P leads to Q.
+//!
+//! Every promise is made about something, a service or a host, so that one service that runs
+//! doesn't stand in for another. While something is wrong that nobody has to put right (a host
+//! without power or network, a stopped process, an agent that hangs), a promise counts as kept: it is
+//! made again when that has ended, and faults end up being spent. What [`crate::fairness`] forces is
+//! no such excuse.
+
+use lockstep_model::id::{LockId, NodeId, ServiceId};
+use lockstep_model::record::{Key, Wanted};
+use serde::{Deserialize, Serialize};
+
+use crate::setup::{Admin, Setup};
+use crate::state::{Device, Host, Instance, World};
+
+macro_rules! leads {
+    ($(#[doc = $doc:literal] $variant:ident = $name:literal,)*) => {
+        /// A leads-to property.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Leads {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl Leads {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name in reports and files.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// What it says.
+            #[must_use]
+            pub const fn statement(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $doc,)*
+                }
+            }
+        }
+    };
+}
+
+leads! {
+    #[doc = "A service wanted started runs at last: where it belongs, or where a manager has moved it from a node that can't run it."]
+    WantedRuns = "wanted-runs",
+    #[doc = "A service wanted stopped stops at last."]
+    StopCompletes = "stop-completes",
+    #[doc = "A node on which nothing is wanted gives its lock back and disarms its watchdog at last."]
+    IdleDisarms = "idle-disarms",
+    #[doc = "A lock whose holder can't renew it is taken at last by who contends for it."]
+    SilentTaken = "silent-taken",
+    #[doc = "A CRM that can hold the manager lock holds it at last."]
+    MasterExists = "master-exists",
+    #[doc = "An LRM that is asked to end ends at last."]
+    LeavingEnds = "leaving-ends",
+    #[doc = "Services left running without a watchdog are guarded again, or moved or stopped properly, at last."]
+    GuardedAgain = "guarded-again",
+}
+
+impl Leads {
+    /// The property of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|leads| leads.name() == name)
+    }
+}
+
+/// What a promise is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// A service.
+    Service(ServiceId),
+    /// A host.
+    Host(usize),
+    /// The whole.
+    Cluster,
+}
+
+/// A leads-to property of one service or host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Promise {
+    /// What it says.
+    pub leads: Leads,
+    /// Of what.
+    pub about: About,
+}
+
+impl Promise {
+    /// The name in reports and files.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.about {
+            About::Service(service) => format!("{} of service {service}", self.leads.name()),
+            About::Host(host) => format!("{} on host {host}", self.leads.name()),
+            About::Cluster => self.leads.name().to_owned(),
+        }
+    }
+}
+
+/// What becomes of a promise in a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// P: it is made.
+    pub made: bool,
+    /// Q: it is kept, or nobody has to keep it now.
+    pub kept: bool,
+    /// How long it is open doesn't count, because a process has yet to be started again.
+    pub uncounted: bool,
+}
+
+impl Setup {
+    /// The promises that a leads-to property makes here.
+    #[must_use]
+    pub fn promises(&self, leads: Leads) -> Vec<Promise> {
+        let of_hosts = |fits: &dyn Fn(usize) -> bool| {
+            let hosts = (0..self.hosts.len()).filter(|&host| fits(host));
+            hosts.map(About::Host).collect::<Vec<_>>()
+        };
+        let about = match leads {
+            Leads::WantedRuns | Leads::StopCompletes => {
+                self.service_ids().map(About::Service).collect()
+            }
+            Leads::IdleDisarms | Leads::LeavingEnds | Leads::GuardedAgain => {
+                of_hosts(&|host| self.hosts[host].lrm)
+            }
+            Leads::MasterExists => self.cluster.iter().map(|_| About::Cluster).collect(),
+            Leads::SilentTaken => of_hosts(&|host| self.hosts[host].contends_for.is_some()),
+        };
+        about
+            .into_iter()
+            .map(|about| Promise { leads, about })
+            .collect()
+    }
+}
+
+impl World {
+    /// What becomes of a promise here.
+    #[must_use]
+    pub fn standing(&self, setup: &Setup, promise: &Promise) -> Standing {
+        match (promise.leads, promise.about) {
+            (Leads::WantedRuns, About::Service(service)) => self.wanted_runs(setup, service),
+            (Leads::StopCompletes, About::Service(service)) => self.stop_completes(setup, service),
+            (Leads::IdleDisarms, About::Host(host)) => self.idle_disarms(setup, host),
+            (Leads::SilentTaken, About::Host(host)) => self.silent_taken(setup, host),
+            (Leads::LeavingEnds, About::Host(host)) => self.leaving_ends(setup, host),
+            (Leads::GuardedAgain, About::Host(host)) => self.guarded_again(setup, host),
+            (Leads::MasterExists, About::Cluster) => self.master_exists(setup),
+            (Leads::WantedRuns | Leads::StopCompletes, About::Host(_) | About::Cluster)
+            | (
+                Leads::IdleDisarms | Leads::SilentTaken | Leads::LeavingEnds | Leads::GuardedAgain,
+                About::Service(_) | About::Cluster,
+            )
+            | (Leads::MasterExists, About::Service(_) | About::Host(_)) => {
+                unreachable!("{promise:?} is about the wrong kind of thing")
+            }
+        }
+    }
+
+    fn wanted_runs(&self, setup: &Setup, id: ServiceId) -> Standing {
+        let wanted = self.store.service(id);
+        let Some(service) = wanted.filter(|service| service.wanted == Wanted::Started) else {
+            return Standing::over();
+        };
+        let node = service.location;
+        let runs = self
+            .hosts
+            .iter()
+            .any(|host| host.instances.get(usize::from(id.0)) == Some(&Instance::Running));
+        let can = self.node_can(setup, node) || self.manager_can(setup, node, id);
+        Standing {
+            made: true,
+            kept: runs || !can,
+            uncounted: self.waits_for_init(setup, node),
+        }
+    }
+
+    /// Whether a node's own LRM can run what belongs there: nothing ails it, and nobody else has its
+    /// lock.
+    fn node_can(&self, setup: &Setup, node: NodeId) -> bool {
+        let free = |host: &Host| {
+            self.grant(node).is_none_or(|grant| {
+                let list = grant.state.unguarded();
+                let foreign = list.is_some_and(|list| list.machine != host.machine);
+                let elsewhere = grant.state.is_held() && grant.holder.node != node;
+                let cloned = grant.holder.node == node && grant.holder.machine != host.machine;
+                !elsewhere && !cloned && !foreign
+            })
+        };
+        let mut hosts = self.hosts.iter().enumerate();
+        hosts.any(|(index, host)| host.node == node && self.serves(setup, index) && free(host))
+    }
+
+    /// Whether a manager can move a service away from its node: it has its lock or can take it, the
+    /// service isn't frozen there, and another node can run it.
+    fn manager_can(&self, setup: &Setup, node: NodeId, service: ServiceId) -> bool {
+        let contends = |host: usize| {
+            setup.hosts[host].contends_for == Some(node) && self.contends(setup, host)
+        };
+        let frozen = self
+            .grant(node)
+            .is_some_and(|grant| grant.state.lists(service));
+        let mut others = setup.hosts.iter().filter(|other| other.node != node);
+        setup.admin.contains(&Admin::Move)
+            && !frozen
+            && (0..self.hosts.len()).any(contends)
+            && others.any(|other| self.node_can(setup, other.node))
+    }
+
+    /// Whether nothing ails what runs services on a host but what is forced to end.
+    fn serves(&self, setup: &Setup, index: usize) -> bool {
+        let host = &self.hosts[index];
+        setup.hosts[index].lrm
+            && host.on
+            && !host.stopped
+            && self.reaches_store(index)
+            && !host.lrms.iter().any(|lrm| lrm.paused)
+            && !host.mux.as_ref().is_some_and(|mux| mux.paused)
+            && !host.workers.iter().any(|worker| worker.hung)
+    }
+
+    /// Whether a host's contender wants its lock, and nothing ails it but what is forced to end.
+    fn contends(&self, setup: &Setup, index: usize) -> bool {
+        let host = &self.hosts[index];
+        let wants = match &host.contender {
+            Some(contender) => contender.machine.is_wanted() && !contender.paused,
+            None => !setup.admin.contains(&Admin::LetGo),
+        };
+        wants && host.on && !host.stopped && self.reaches_store(index)
+    }
+
+    /// Whether a process is missing, or about to be, of those that a node and who contends for its
+    /// lock need.
+    fn waits_for_init(&self, setup: &Setup, node: NodeId) -> bool {
+        let missing = |(index, host): (usize, &Host)| {
+            let setup = &setup.hosts[index];
+            let own = setup.node == node && setup.lrm && host.on;
+            let lrm = own && (host.lrms.is_empty() || host.mux.is_none() || is_leaving(host));
+            let contends = setup.contends_for == Some(node) && host.on;
+            lrm || (contends && host.contender.is_none())
+        };
+        self.hosts.iter().enumerate().any(missing)
+    }
+
+    fn stop_completes(&self, setup: &Setup, id: ServiceId) -> Standing {
+        let wanted = self.store.service(id);
+        let Some(service) = wanted.filter(|service| service.wanted == Wanted::Stopped) else {
+            return Standing::over();
+        };
+        let number = usize::from(id.0);
+        let present = |host: &Host| {
+            host.instances
+                .get(number)
+                .is_some_and(|it| *it != Instance::Absent)
+                || host.workers.iter().any(|worker| worker.service == id)
+        };
+        // Where the watchdog counts, it ends what can't be stopped otherwise, but for an agent that
+        // hangs while all else goes well.
+        let ails = |(index, host): (usize, &Host)| {
+            let guarded = host.device != Device::Off && !host.workers.iter().any(|it| it.hung);
+            present(host) && (host.stopped || (!self.serves(setup, index) && !guarded))
+        };
+        Standing {
+            made: true,
+            kept: !self.hosts.iter().any(present) || self.hosts.iter().enumerate().any(ails),
+            uncounted: self.waits_for_init(setup, service.location),
+        }
+    }
+
+    fn idle_disarms(&self, setup: &Setup, index: usize) -> Standing {
+        let host = &self.hosts[index];
+        let node = host.node;
+        let services = self
+            .store
+            .entries
+            .iter()
+            .filter_map(|entry| entry.record.as_service());
+        let idle = services
+            .filter(|service| service.location == node)
+            .all(|service| service.wanted == Wanted::Stopped);
+        let held = self.grant(node).is_some_and(|grant| {
+            grant.state.is_held() && grant.holder.node == node && grant.holder.boot == host.boot
+        });
+        Standing {
+            made: idle,
+            kept: !idle || (!held && host.device == Device::Off) || !self.serves(setup, index),
+            uncounted: self.waits_for_init(setup, node),
+        }
+    }
+
+    fn silent_taken(&self, setup: &Setup, index: usize) -> Standing {
+        let Some(node) = setup.hosts[index].contends_for else {
+            return Standing::over();
+        };
+        let silent = self.grant(node).is_some_and(|grant| {
+            let renews = self
+                .find_process(grant.holder.incarnation)
+                .is_some_and(|(host, proc)| {
+                    let value = &self.hosts[host];
+                    let lives = value.on && value.boot == grant.holder.boot;
+                    lives && !value.stopped && !value.isolated && !value.is_paused(proc)
+                });
+            grant.state.is_held() && !renews
+        });
+        Standing {
+            made: silent,
+            kept: !silent || !self.contends(setup, index),
+            uncounted: self.hosts[index].contender.is_none(),
+        }
+    }
+
+    fn master_exists(&self, setup: &Setup) -> Standing {
+        // Who can't renew, or isn't there, is none.
+        let can = |index: usize| {
+            let host = &self.hosts[index];
+            let runs = host.crm.as_ref().is_none_or(|crm| !crm.paused);
+            setup.hosts[index].crm && runs && host.on && !host.stopped && self.reaches_store(index)
+        };
+        let entry = self.store.entry(Key::Grant(LockId::Manager));
+        let grant = entry.and_then(|entry| entry.record.as_grant());
+        let exists = grant.is_some_and(|grant| {
+            let holder = self.find_process(grant.holder.incarnation);
+            grant.state.is_held() && holder.is_some_and(|(host, _)| can(host))
+        });
+        let mut crms = (0..self.hosts.len()).filter(|&index| can(index));
+        Standing {
+            made: true,
+            kept: exists || !crms.any(|_| true),
+            uncounted: (0..self.hosts.len())
+                .any(|host| can(host) && self.hosts[host].crm.is_none()),
+        }
+    }
+
+    fn leaving_ends(&self, setup: &Setup, index: usize) -> Standing {
+        let host = &self.hosts[index];
+        let leaving = is_leaving(host);
+        Standing {
+            made: leaving,
+            kept: !leaving || !self.serves(setup, index),
+            uncounted: host.mux.is_none(),
+        }
+    }
+
+    fn guarded_again(&self, setup: &Setup, index: usize) -> Standing {
+        let host = &self.hosts[index];
+        let left = self.grant(host.node).is_some_and(|grant| {
+            let mut lists = grant.state.unguarded().into_iter();
+            let here = lists.any(|list| {
+                list.boot == host.boot && list.machine == host.machine && !list.services.is_empty()
+            });
+            here && (!grant.state.is_held() || grant.holder.node == host.node)
+        });
+        Standing {
+            made: left,
+            kept: !left || !self.serves(setup, index),
+            uncounted: self.waits_for_init(setup, host.node),
+        }
+    }
+}
+
+impl Standing {
+    /// Nothing is to be done.
+    const fn over() -> Self {
+        Self {
+            made: false,
+            kept: true,
+            uncounted: false,
+        }
+    }
+}
+
+/// Whether a host's LRM was asked to end.
+fn is_leaving(host: &Host) -> bool {
+    host.lrms.iter().any(|lrm| lrm.machine.leaving().is_some())
+}
