@@ -207,6 +207,11 @@ mutants! {
     MoveWithoutRevision = "move-without-revision",
     /// A service that its node's grant lists as running unguarded is moved.
     MoveUnguarded = "move-unguarded",
+    // Orders.
+    /// A service is reported to run although the lock that says so is being given back.
+    AdoptReleased = "adopt-released",
+    /// A service is reported to run before the watchdog stands behind it.
+    ReportUnarmed = "report-unarmed",
 }
 
 #[cfg(test)]

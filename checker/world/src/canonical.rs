@@ -237,6 +237,9 @@ impl Visit for Host {
         self.crm.visit(visitor);
         self.stand_in.visit(visitor);
         self.workers.visit(visitor);
+        for failed in &mut self.failed {
+            failed.uid.visit(visitor);
+        }
         self.last_deadline.visit(visitor);
     }
 }
@@ -267,8 +270,9 @@ impl Visit for LockHistory {
             visitor.node(node);
         }
         if self.taken != Revision::ABSENT {
-            visitor.revision_under(Key::Grant(self.lock), &mut self.taken);
+            visitor.term_began(Key::Grant(self.lock), &mut self.taken);
         }
+        self.unready.visit(visitor);
     }
 }
 
@@ -306,6 +310,9 @@ impl World {
         self.forget_the_dead(setup);
         if setup.reduce {
             self.forget_the_unawaited();
+        }
+        if setup.reorder {
+            self.reorder();
         }
         self.rename(setup);
         if setup.symmetric.len() > 1 {
@@ -489,6 +496,9 @@ impl World {
             .store
             .locks
             .sort_unstable_by_key(|history| history.lock);
+        if setup.reorder {
+            world.reorder();
+        }
         world.rename(setup);
         world
     }

@@ -14,6 +14,7 @@
 //! Start reading with [`setup`], then [`state`], then [`action`].
 
 pub mod action;
+mod agents;
 pub mod canonical;
 pub mod cluster;
 mod commit;
@@ -22,9 +23,11 @@ pub mod crm;
 mod enabled;
 mod execute;
 mod hardware;
+pub mod orders;
 mod people;
 pub mod property;
 mod quiet;
+mod reorder;
 mod request;
 pub mod setup;
 pub mod stand_in;

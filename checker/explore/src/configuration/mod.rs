@@ -8,6 +8,7 @@ mod assumptions;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
+pub(crate) mod orders;
 mod reference;
 mod timings;
 
@@ -20,7 +21,7 @@ use crate::cluster::Cluster;
 use crate::mutants::cases;
 use crate::search::{Options, Progress, Report, StopAt, Verdict, search};
 
-pub use timings::{brisk_kappa_one, brisk_kappa_three, with_drift};
+pub use timings::{brisk_kappa_one, brisk_kappa_three, swift_kappa_one, with_drift};
 
 /// How often a configuration is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,6 +165,7 @@ pub fn all() -> Vec<Configuration> {
     let mut all = layer1::all();
     all.extend(layer2::all());
     all.extend(layer3::all());
+    all.extend(orders::all());
     all.extend(reference::all());
     all.extend(assumptions::all());
     all
