@@ -18,7 +18,7 @@ use crate::lock::{self, Change, Standing};
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{Compare, Key, Outcome, Put, Record, Service, Snapshot, Write};
 use crate::time::{Instant, Wakeup, Why, earliest};
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::{Visit, Visitor, visit_fields, visit_under};
 
 /// A contender for one node's lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -65,6 +65,13 @@ pub enum Input {
         service: ServiceId,
         /// Where to.
         target: NodeId,
+    },
+    /// Move a service from the lock's node to another, under a new order.
+    Recover {
+        /// Which.
+        service: ServiceId,
+        /// What its record is to say.
+        order: Service,
     },
     /// Give the lock back and contend no more.
     LetGo,
@@ -165,7 +172,13 @@ impl Contender {
                 self.on_written(config, now, request, outcome, effects);
             }
             Input::Move { service, target } => {
-                self.on_move(config, now, service, target, effects);
+                if let Some(order) = self.order_of(service) {
+                    let location = target;
+                    self.on_move(config, now, service, Service { location, ..order }, effects);
+                }
+            }
+            Input::Recover { service, order } => {
+                self.on_move(config, now, service, order, effects);
             }
             Input::LetGo => self.wanted = false,
             Input::Resign => (self.wanted, self.resigned) = (false, true),
@@ -273,12 +286,20 @@ impl Contender {
         }
     }
 
+    /// What a service that belongs to the lock's node is to do, as last read.
+    fn order_of(&self, service: ServiceId) -> Option<Service> {
+        let mut services = self.services.iter();
+        services
+            .find(|(id, _, _)| *id == service)
+            .map(|(_, _, order)| order.clone())
+    }
+
     fn on_move<M: Mutation>(
         &mut self,
         config: &Config<M>,
         now: Instant,
         service: ServiceId,
-        target: NodeId,
+        record: Service,
         effects: &mut Effects<Effect>,
     ) {
         if !self.movable(config).any(|id| id == service) {
@@ -287,8 +308,7 @@ impl Contender {
         let Some(position) = self.services.iter().position(|(id, _, _)| *id == service) else {
             return;
         };
-        let (_, revision, mut record) = self.services.remove(position);
-        record.location = target;
+        let (_, revision, _) = self.services.remove(position);
         let request = self.lock.number();
         let Some(grant) = self.lock.grant_compare() else {
             return;
@@ -436,7 +456,7 @@ impl Contender {
 
 impl Visit for (ServiceId, Revision, Service) {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        self.1.visit(visitor);
+        visit_under(Key::Service(self.0), &mut self.1, visitor);
         self.2.visit(visitor);
     }
 }
@@ -458,6 +478,7 @@ impl Input {
             Self::Contend
             | Self::Watched(_)
             | Self::Move { .. }
+            | Self::Recover { .. }
             | Self::LetGo
             | Self::Resign
             | Self::Timer => None,
@@ -478,6 +499,7 @@ impl Visit for Input {
                 outcome.visit(visitor);
             }
             Self::Move { target, .. } => visitor.node(target),
+            Self::Recover { order, .. } => order.visit(visitor),
             Self::Contend | Self::LetGo | Self::Resign | Self::Timer => {}
         }
     }

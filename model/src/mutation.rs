@@ -224,6 +224,11 @@ mutants! {
     ReturnStaysUnguarded = "return-stays-unguarded",
     /// An LRM that is to end, its services stopped, doesn't guard those left running first.
     EndStaysUnguarded = "end-stays-unguarded",
+    // Orders.
+    /// A service is reported to run although the lock that says so is being given back.
+    AdoptReleased = "adopt-released",
+    /// A service is reported to run before the watchdog stands behind it.
+    ReportUnarmed = "report-unarmed",
 }
 
 #[cfg(test)]

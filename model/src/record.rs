@@ -508,7 +508,7 @@ impl Grant {
         self.holder.visit(visitor);
         visitor.epoch(lock, &mut self.epoch);
         self.state.visit(visitor);
-        self.written_by.visit(visitor);
+        visitor.author(&mut self.written_by);
     }
 }
 
@@ -527,7 +527,7 @@ fn visit_record<V: Visitor + ?Sized>(key: &mut Key, record: &mut Record, visitor
             if let Some(lock) = lock {
                 visitor.epoch(lock, &mut beat.epoch);
             }
-            beat.written_by.visit(visitor);
+            visitor.author(&mut beat.written_by);
         }
         Record::Service(service) => service.visit(visitor),
         Record::Data(data) => data.visit(visitor),
@@ -558,7 +558,7 @@ impl Visit for Compare {
 impl Visit for Outcome {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         match self {
-            Self::Applied(revision) => revision.visit(visitor),
+            Self::Applied(revision) => visitor.applied_as(revision),
             Self::Refused => {}
         }
     }
@@ -584,7 +584,9 @@ visit_fields!(Write {
 });
 impl Visit for Snapshot {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
-        self.revision.visit(visitor);
+        if self.revision != Revision::ABSENT {
+            visitor.read_at(&mut self.revision);
+        }
         self.entries.visit(visitor);
         // Nodes may have changed places.
         self.entries.sort_unstable_by_key(|entry| entry.key);

@@ -37,6 +37,23 @@ pub trait Visitor {
     fn horizon(&mut self, revision: &mut Revision) {
         self.revision(revision);
     }
+    /// The revision of the write of `key` that began a term: what was read is compared with it.
+    fn term_began(&mut self, key: Key, revision: &mut Revision) {
+        self.revision_under(key, revision);
+    }
+    /// When something that is under way to a process was read.
+    fn read_at(&mut self, revision: &mut Revision) {
+        self.revision(revision);
+    }
+    /// What a write that was applied gave to all of its records.
+    fn applied_as(&mut self, revision: &mut Revision) {
+        self.revision(revision);
+    }
+    /// The request that wrote a record, where nobody looks at that.
+    fn author(&mut self, request: &mut RequestId) {
+        self.request(request.process, &mut request.number);
+        self.incarnation(&mut request.process);
+    }
     /// A term of the lock of `lock`.
     fn epoch(&mut self, _lock: LockId, _: &mut Epoch) {}
     /// A boot.
@@ -47,6 +64,10 @@ pub trait Visitor {
     fn incarnation(&mut self, _: &mut Incarnation) {}
     /// A request's number within `process`, which is visited before it.
     fn request(&mut self, _process: Incarnation, _: &mut u64) {}
+    /// The same, where it is compared with others for being the same, and not for its order.
+    fn label(&mut self, process: Incarnation, number: &mut u64) {
+        self.request(process, number);
+    }
     /// A command; never called for [`Uid::NONE`].
     fn uid(&mut self, _: &mut Uid) {}
     /// A node.
@@ -118,7 +139,7 @@ pub(crate) fn visit_horizon<V: Visitor + ?Sized>(revision: &mut Revision, visito
 impl Visit for RequestId {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         let process = self.process;
-        visitor.request(process, &mut self.number);
+        visitor.label(process, &mut self.number);
         visitor.incarnation(&mut self.process);
     }
 }

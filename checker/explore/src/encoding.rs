@@ -58,9 +58,12 @@ impl Encoding<World> for Worlds {
             faults_left,
             faults_spent,
             admin_left,
+            orders_left,
+            unowned,
             reconfigured,
         } = world;
-        let left = (faults_left, faults_spent, admin_left, reconfigured);
+        let asked = (admin_left, orders_left, reconfigured);
+        let left = (faults_left, faults_spent, asked, unowned);
         put(parts, Kind::Budget, &(hosts.len(), left));
         hosts.iter().for_each(|host| take_host(host, parts));
         take_store(store, parts);
@@ -68,7 +71,8 @@ impl Encoding<World> for Worlds {
 
     fn put_together(&self, parts: &mut Pieces<'_, '_>) -> Option<World> {
         let (hosts, left) = get(parts, Kind::Budget)?;
-        let (faults_left, faults_spent, admin_left, reconfigured) = left;
+        let (faults_left, faults_spent, asked, unowned) = left;
+        let (admin_left, orders_left, reconfigured) = asked;
         let hosts: usize = hosts;
         Some(World {
             hosts: (0..hosts).map(|_| put_host(parts)).collect::<Option<_>>()?,
@@ -76,6 +80,8 @@ impl Encoding<World> for Worlds {
             faults_left,
             faults_spent,
             admin_left,
+            orders_left,
+            unowned,
             reconfigured,
         })
     }
@@ -137,8 +143,10 @@ fn take_host(host: &Host, parts: &mut Parts) {
         trailing,
         workers,
         intents,
+        failed,
         isolated,
         stopped,
+        suspended,
         stop_left,
         drift_wait,
         last_deadline,
@@ -152,11 +160,11 @@ fn take_host(host: &Host, parts: &mut Parts) {
         stand_in: stand_in.is_some(),
     };
     let identity = (node, machine, on, boot, next_incarnation);
-    let clock = (isolated, stopped, stop_left, drift_wait);
+    let clock = (isolated, stopped, suspended, stop_left, drift_wait);
     put(parts, Kind::Power, &(processes, identity, clock));
     let kernel = (kill_timer, marker, slow_ping, mux_peer, last_deadline);
     put(parts, Kind::Device, &(device, kernel));
-    let services = (instances, trailing, workers, intents);
+    let services = (instances, trailing, workers, intents, failed);
     put(parts, Kind::Services, &services);
     for lrm in lrms {
         take_process(lrm, Kind::Lrm, Kind::LrmMail, parts);
@@ -181,10 +189,10 @@ fn take_host(host: &Host, parts: &mut Parts) {
 fn put_host(parts: &mut Pieces<'_, '_>) -> Option<Host> {
     let (processes, identity, clock) = get(parts, Kind::Power)?;
     let (node, machine, on, boot, next_incarnation) = identity;
-    let (isolated, stopped, stop_left, drift_wait) = clock;
+    let (isolated, stopped, suspended, stop_left, drift_wait) = clock;
     let (device, kernel) = get(parts, Kind::Device)?;
     let (kill_timer, marker, slow_ping, mux_peer, last_deadline) = kernel;
-    let (instances, trailing, workers, intents) = get(parts, Kind::Services)?;
+    let (instances, trailing, workers, intents, failed) = get(parts, Kind::Services)?;
     let Processes {
         lrms,
         mux,
@@ -218,8 +226,10 @@ fn put_host(parts: &mut Pieces<'_, '_>) -> Option<Host> {
         trailing,
         workers,
         intents,
+        failed,
         isolated,
         stopped,
+        suspended,
         stop_left,
         drift_wait,
         last_deadline,

@@ -1,6 +1,7 @@
 //! What can happen next, as values that replay.
 
 use lockstep_model::id::ServiceId;
+use lockstep_model::lrm::Leave;
 use lockstep_model::record::Wanted;
 use serde::{Deserialize, Serialize};
 
@@ -234,6 +235,16 @@ pub enum Action {
         /// Host.
         host: usize,
     },
+    /// A host is suspended.
+    Suspend {
+        /// Host.
+        host: usize,
+    },
+    /// A suspended host goes on.
+    WakeUp {
+        /// Host.
+        host: usize,
+    },
     /// A service ends by itself.
     ServiceEnds {
         /// Host.
@@ -267,6 +278,25 @@ pub enum Action {
         /// Host.
         host: usize,
     },
+    /// Somebody has an LRM end in another way.
+    EndLrm {
+        /// Host.
+        host: usize,
+        /// Which.
+        way: Leave,
+    },
+    /// Somebody asks a node to do maintenance, or ends that.
+    Maintain {
+        /// Host.
+        host: usize,
+    },
+    /// Somebody disarms the stack.
+    Disarm {
+        /// Whether services are to be nobody's concern.
+        ignore: bool,
+    },
+    /// Somebody arms it again.
+    Arm,
     /// The second configuration comes into force.
     Reconfigure,
     /// Somebody asks the multiplexer to terminate.
@@ -283,6 +313,13 @@ pub enum Action {
     Contend {
         /// The contender's host.
         host: usize,
+    },
+    /// The manager gives a service's LRM an order.
+    Order {
+        /// Which service.
+        service: ServiceId,
+        /// What.
+        wanted: Wanted,
     },
     /// The manager moves a service away from the node whose lock is held.
     Move {
@@ -362,6 +399,13 @@ impl Action {
         "edit",
         "stop-crm",
         "confirm-dead",
+        "suspend",
+        "wake-up",
+        "end-lrm",
+        "maintain",
+        "disarm",
+        "arm",
+        "order",
     ];
 
     /// The kind of fault that this is, if it is one that draws on the budget.
@@ -386,6 +430,7 @@ impl Action {
                 Some(fault) => fault,
                 None => return None,
             },
+            Self::Suspend { .. } => Fault::Suspend,
             Self::Pause { proc, .. } => match proc {
                 Proc::Lrm(_) => Fault::PauseLrm,
                 Proc::Mux => Fault::PauseMux,
@@ -428,6 +473,12 @@ impl Action {
             | Self::Want { .. }
             | Self::RestartLrm { .. }
             | Self::StopLrm { .. }
+            | Self::EndLrm { .. }
+            | Self::Maintain { .. }
+            | Self::Disarm { .. }
+            | Self::Arm
+            | Self::Order { .. }
+            | Self::WakeUp { .. }
             | Self::Reconfigure
             | Self::TerminateMux { .. }
             | Self::SecondLrm { .. } => return None,
@@ -489,6 +540,13 @@ impl Action {
             Self::Edit { .. } => 47,
             Self::StopCrm { .. } => 48,
             Self::ConfirmDead { .. } => 49,
+            Self::Suspend { .. } => 50,
+            Self::WakeUp { .. } => 51,
+            Self::EndLrm { .. } => 52,
+            Self::Maintain { .. } => 53,
+            Self::Disarm { .. } => 54,
+            Self::Arm => 55,
+            Self::Order { .. } => 56,
         }
     }
 
@@ -507,6 +565,13 @@ impl Action {
                 | Self::Edit { .. }
                 | Self::StopCrm { .. }
                 | Self::ConfirmDead { .. }
+                | Self::EndLrm { .. }
+                | Self::Maintain { .. }
+                | Self::Disarm { .. }
+                | Self::Arm
+                | Self::Order { .. }
+                | Self::Move { .. }
+                | Self::LetGo { .. }
         )
     }
 

@@ -242,6 +242,9 @@ impl Visit for Host {
         self.presence.visit(visitor);
         self.stand_in.visit(visitor);
         self.workers.visit(visitor);
+        for failed in &mut self.failed {
+            failed.uid.visit(visitor);
+        }
         self.last_deadline.visit(visitor);
     }
 }
@@ -272,8 +275,9 @@ impl Visit for LockHistory {
             visitor.node(node);
         }
         if self.taken != Revision::ABSENT {
-            visitor.revision_under(Key::Grant(self.lock), &mut self.taken);
+            visitor.term_began(Key::Grant(self.lock), &mut self.taken);
         }
+        self.unready.visit(visitor);
     }
 }
 
@@ -311,6 +315,9 @@ impl World {
         self.forget_the_dead(setup);
         if setup.reduce {
             self.forget_the_unawaited();
+        }
+        if setup.reorder {
+            self.reorder();
         }
         self.rename(setup);
         if setup.symmetric.len() > 1 {
@@ -496,6 +503,9 @@ impl World {
             .store
             .locks
             .sort_unstable_by_key(|history| history.lock);
+        if setup.reorder {
+            world.reorder();
+        }
         world.rename(setup);
         world
     }

@@ -131,10 +131,7 @@ impl World {
             Action::Answer { .. } => tags |= Tag::LateAnswer.bit(),
             Action::Reset { host } => {
                 tags |= Tag::Reset.bit();
-                let running = self.hosts[host]
-                    .instances
-                    .iter()
-                    .any(|it| *it != Instance::Absent);
+                let running = self.hosts[host].instances.iter().any(|it| it.runs());
                 let past = self.hosts[host]
                     .last_deadline
                     .is_some_and(|at| at <= Self::now(setup));
@@ -328,7 +325,7 @@ impl World {
             return None;
         };
         let host = &self.hosts[host];
-        if host.instances.iter().all(|it| *it == Instance::Absent) {
+        if !host.instances.iter().any(|it| it.runs()) {
             return None;
         }
         let deadline = host.last_deadline?;

@@ -149,7 +149,7 @@ impl World {
     ) -> Vec<Said> {
         match effect {
             Effect::Write(write) => self.send_write(setup, host, Proc::Crm, write, delayed),
-            Effect::Read(request) => self.send_read(host, Proc::Crm, request, delayed),
+            Effect::Read(request) => self.send_read(setup, host, Proc::Crm, request, delayed),
             Effect::Exit => self.hosts[host].crm = None,
         }
         // What is answered in time is taken in at once: another order is that of a delayed request.

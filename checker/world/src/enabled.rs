@@ -9,7 +9,7 @@
 
 use lockstep_model::contender;
 use lockstep_model::id::ServiceId;
-use lockstep_model::lrm;
+use lockstep_model::lrm::{self, Leave};
 use lockstep_model::master;
 use lockstep_model::record::Wanted;
 use lockstep_model::time::Instant;
@@ -18,7 +18,7 @@ use lockstep_model::watchdog;
 use crate::action::{Action, Proc};
 use crate::setup::{Admin, Fault, Setup};
 use crate::stand_in::Act;
-use crate::state::{Host, Instance, Stage, World};
+use crate::state::{Host, Stage, World};
 
 impl World {
     /// Everything that can happen next.
@@ -86,7 +86,7 @@ impl World {
                 actions.push(Action::Wake { host: index, proc });
             }
         }
-        if !host.stopped {
+        if !host.is_halted() {
             for (worker, _) in host.workers.iter().enumerate() {
                 actions.push(Action::Work {
                     host: index,
@@ -136,7 +136,7 @@ impl World {
 
     fn add_hardware(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
         let host = &self.hosts[index];
-        if !host.on || host.stopped {
+        if !host.on || host.is_halted() {
             return;
         }
         let may_reset = self
@@ -192,6 +192,9 @@ impl World {
             if host.stopped {
                 actions.push(Action::HostGoesOn { host: index });
             }
+            if host.suspended {
+                actions.push(Action::WakeUp { host: index });
+            }
             for proc in host.processes().filter(|proc| host.is_paused(*proc)) {
                 let in_kernel = proc == Proc::Mux && host.slow_ping;
                 if !in_kernel {
@@ -228,14 +231,22 @@ impl World {
             if let Some(contender) = &host.contender
                 && host.on
                 && !contender.paused
-                && !host.stopped
+                && !host.is_halted()
             {
                 self.add_manager(setup, index, &contender.machine, actions);
+            }
+        }
+        if self.orders_left > 0 {
+            for service in setup.service_ids() {
+                for wanted in self.orders(setup, service) {
+                    actions.push(Action::Order { service, wanted });
+                }
             }
         }
         if self.admin_left == 0 {
             return;
         }
+        self.add_status(setup, actions);
         if setup.admin.contains(&Admin::Want) {
             for service in setup.service_ids() {
                 let wanted = match self.store.service(service).map(|service| service.wanted) {
@@ -257,6 +268,14 @@ impl World {
             }
             if lrm_runs && setup.admin.contains(&Admin::StopLrm) {
                 actions.push(Action::StopLrm { host: index });
+            }
+            for (admin, way) in [
+                (Admin::StopAndFreezeLrm, Leave::StopAndFreeze),
+                (Admin::MigrateLrm, Leave::Migrate),
+            ] {
+                if lrm_runs && setup.admin.contains(&admin) {
+                    actions.push(Action::EndLrm { host: index, way });
+                }
             }
             if host.lrms.len() == 1 && setup.admin.contains(&Admin::SecondLrm) {
                 actions.push(Action::SecondLrm { host: index });
@@ -310,6 +329,23 @@ impl World {
             .is_some_and(|grant| grant.state.unguarded().is_some())
     }
 
+    /// What people have the manager tell all LRMs.
+    fn add_status(&self, setup: &Setup, actions: &mut Vec<Action>) {
+        if setup.admin.contains(&Admin::Maintain) {
+            for (host, _) in setup.hosts.iter().enumerate().filter(|(_, it)| it.lrm) {
+                actions.push(Action::Maintain { host });
+            }
+        }
+        if setup.admin.contains(&Admin::Disarm) {
+            if self.is_disarmed() {
+                actions.push(Action::Arm);
+            } else {
+                let modes = [false, true].into_iter();
+                actions.extend(modes.map(|ignore| Action::Disarm { ignore }));
+            }
+        }
+    }
+
     fn may_reconfigure(&self, setup: &Setup) -> bool {
         self.admin_left > 0 && setup.admin.contains(&Admin::Reconfigure) && !self.reconfigured
     }
@@ -349,7 +385,9 @@ impl World {
         if setup.admin.contains(&Admin::Move) {
             for service in contender.movable(setup.config(self.reconfigured)) {
                 for (to, host) in setup.hosts.iter().enumerate() {
-                    if host.lrm && host.node != node {
+                    let legal =
+                        setup.orders.is_empty() || self.may_recover(setup, index, service, to);
+                    if host.lrm && host.node != node && legal {
                         actions.push(Action::Move {
                             host: index,
                             service,
@@ -363,9 +401,15 @@ impl World {
 
     fn add_host_faults(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
         let host = &self.hosts[index];
-        if self.faults_left == 0 || !setup.fault_hosts.contains(&index) || !host.on || host.stopped
+        if self.faults_left == 0
+            || !setup.fault_hosts.contains(&index)
+            || !host.on
+            || host.is_halted()
         {
             return;
+        }
+        if self.allows(setup, Fault::Suspend) {
+            actions.push(Action::Suspend { host: index });
         }
         if self.allows(setup, Fault::Power) {
             actions.push(Action::PowerOff { host: index });
@@ -421,7 +465,7 @@ impl World {
         }
         if self.allows(setup, Fault::ServiceEnds) {
             for (number, instance) in (0..).zip(&host.instances) {
-                if *instance != Instance::Absent {
+                if instance.runs() {
                     let service = ServiceId(number);
                     actions.push(Action::ServiceEnds {
                         host: index,
@@ -527,6 +571,9 @@ impl World {
         if host.stopped {
             return host.stop_left == 0;
         }
+        if host.suspended {
+            return false;
+        }
         let process_urgent = host
             .processes()
             .filter(|proc| host.runs(*proc))
@@ -566,7 +613,13 @@ impl Host {
 
     /// Whether a process can act.
     fn runs(&self, proc: Proc) -> bool {
-        self.on && !self.stopped && !self.is_paused(proc)
+        self.on && !self.is_halted() && !self.is_paused(proc)
+    }
+
+    /// Whether nothing on it goes on.
+    #[must_use]
+    pub const fn is_halted(&self) -> bool {
+        self.stopped || self.suspended
     }
 
     fn is_notified(&self, proc: Proc) -> bool {

@@ -1,7 +1,7 @@
 //! Processes: taking in inputs, executing effects.
 
 use lockstep_model::contender;
-use lockstep_model::lrm::{self, Job, Report};
+use lockstep_model::lrm;
 use lockstep_model::presence;
 use lockstep_model::time::Span;
 use lockstep_model::watchdog::message::{ClientId, ToMultiplexer};
@@ -114,7 +114,7 @@ impl World {
                         self.send_write(setup, host, proc, write, delayed);
                     }
                     contender::Effect::Read(request) => {
-                        self.send_read(host, proc, request, delayed);
+                        self.send_read(setup, host, proc, request, delayed);
                     }
                 }
                 Vec::new()
@@ -143,7 +143,7 @@ impl World {
                 self.send_write(setup, host, Proc::Lrm(index), write, delayed);
             }
             lrm::Effect::Read(request) => {
-                self.send_read(host, Proc::Lrm(index), request, delayed);
+                self.send_read(setup, host, Proc::Lrm(index), request, delayed);
             }
             lrm::Effect::Watchdog(request) => self.tell_mux(host, index, request),
             lrm::Effect::Reap => {
@@ -196,22 +196,6 @@ impl World {
             lrm::Effect::Exit => self.lrm_ends(setup, host, index),
         }
         Vec::new()
-    }
-
-    /// What a worker was at is left half-way: the worse of what its end can leave.
-    fn kill_workers(&mut self, host: usize) {
-        let value = &mut self.hosts[host];
-        for worker in value.workers.drain(..) {
-            let instance = &mut value.instances[usize::from(worker.service.0)];
-            match (worker.job, *instance) {
-                (Job::Start, Instance::Absent) | (Job::Stop, Instance::Running) => {
-                    *instance = Instance::Half;
-                }
-                (Job::Start, Instance::Running | Instance::Half)
-                | (Job::Stop, Instance::Absent | Instance::Half)
-                | (Job::Query | Job::Send { .. }, _) => {}
-            }
-        }
     }
 
     fn tell_mux(&mut self, host: usize, index: usize, request: ToMultiplexer) {
@@ -353,7 +337,7 @@ impl World {
     pub(crate) fn watch(&mut self, setup: &Setup, host: usize, proc: Proc) -> Vec<Said> {
         match proc {
             Proc::Lrm(index) => {
-                let snapshot = self.store.snapshot();
+                let snapshot = self.store.snapshot_for(setup, self.hosts[host].node);
                 self.hosts[host].lrms[index].notified = false;
                 if index == 0 && self.hosts[host].presence.is_some() {
                     let input = presence::Input::Watched(snapshot.clone());
@@ -386,59 +370,6 @@ impl World {
             Proc::Mux => self.step_mux(setup, host, watchdog::Input::Timer),
             Proc::Contender => self.step_contender(setup, host, contender::Input::Timer),
             Proc::Crm => self.wake_crm(setup, host),
-        }
-    }
-
-    /// An agent ends its job well: what it says is true.
-    fn do_job(&mut self, host: usize, worker: Worker) -> Report {
-        let value = &mut self.hosts[host];
-        value.workers.retain(|other| *other != worker);
-        let instance = &mut value.instances[usize::from(worker.service.0)];
-        match worker.job {
-            Job::Start => *instance = Instance::Running,
-            Job::Stop => *instance = Instance::Absent,
-            // No world moves anything by itself yet: a move fails, and it stays as it is.
-            Job::Query | Job::Send { .. } => {}
-        }
-        match instance {
-            Instance::Absent => Report::Stopped,
-            Instance::Running => Report::Running,
-            Instance::Half => Report::Unclear,
-        }
-    }
-
-    /// An agent's worker ends its job.
-    pub(crate) fn work(&mut self, host: usize, worker: usize) {
-        let worker = self.hosts[host].workers[worker];
-        let report = self.do_job(host, worker);
-        self.report(host, worker, report);
-    }
-
-    /// An agent's worker fails: a start or stop leaves something half-way.
-    pub(crate) fn work_fails(&mut self, host: usize, worker: usize) {
-        let worker = self.hosts[host].workers.remove(worker);
-        let instance = &mut self.hosts[host].instances[usize::from(worker.service.0)];
-        match (worker.job, *instance) {
-            (Job::Start, _) | (Job::Stop, Instance::Running | Instance::Half) => {
-                *instance = Instance::Half;
-            }
-            (Job::Stop, Instance::Absent) | (Job::Query | Job::Send { .. }, _) => {}
-        }
-        self.report(host, worker, Report::Unclear);
-    }
-
-    fn report(&mut self, host: usize, worker: Worker, report: Report) {
-        let lrms = &mut self.hosts[host].lrms;
-        if let Some(lrm) = lrms.iter_mut().find(|lrm| lrm.incarnation == worker.owner) {
-            let Worker {
-                id, service, job, ..
-            } = worker;
-            lrm.inbox.push(lrm::Input::WorkerDone {
-                worker: id,
-                service,
-                job,
-                report,
-            });
         }
     }
 }

@@ -136,6 +136,14 @@ impl World {
             | Action::StartContender { host }
             | Action::StartCrm { host } => Actor::Init.class_on(host),
             Action::Move { host, .. } => Actor::Manager.class_on(host),
+            // What the manager orders is its own affair, like what people ask for.
+            Action::Order { .. }
+            | Action::EndLrm { .. }
+            | Action::Maintain { .. }
+            | Action::Disarm { .. }
+            | Action::Arm
+            | Action::Suspend { .. }
+            | Action::WakeUp { .. } => 0,
             Action::Tick | Action::TickDrifting { .. } => TIME,
             Action::WorkHangs { .. }
             | Action::Apply { .. }

@@ -56,10 +56,12 @@ impl World {
         value.stand_in = None;
         value.workers.clear();
         value.intents.clear();
+        value.failed.clear();
         value.stopped = false;
+        value.suspended = false;
         value.last_deadline = None;
         for (instance, trailing) in value.instances.iter_mut().zip(&mut value.trailing) {
-            if *instance != Instance::Absent {
+            if instance.runs() {
                 *trailing = setup.physics.trail;
             }
             *instance = Instance::Absent;
@@ -93,6 +95,8 @@ impl World {
     pub(crate) fn lrm_ends(&mut self, setup: &Setup, host: usize, index: usize) {
         let value = &mut self.hosts[host];
         let process = value.lrms.remove(index);
+        // One that is new counts anew.
+        value.failed.clear();
         if let Some(mux) = &mut value.mux {
             mux.inbox.push(FromClient {
                 from: process.incarnation,
@@ -185,6 +189,11 @@ impl World {
                 Some((drifting, fast)) if drifting == index => 2 * u64::from(fast),
                 Some(_) | None => 1,
             };
+            if host.suspended {
+                // Its clock goes on; nothing else does.
+                host.rebase(setup, 1);
+                continue;
+            }
             host.drift_wait = host.drift_wait.saturating_sub(1);
             if advance != 1 {
                 host.drift_wait = setup.physics.drift_spacing.unwrap_or(1).saturating_sub(1);

@@ -14,6 +14,7 @@
 //! Start reading with [`setup`], then [`state`], then [`action`].
 
 pub mod action;
+mod agents;
 pub mod canonical;
 pub mod cluster;
 mod commit;
@@ -24,10 +25,12 @@ mod execute;
 pub mod fairness;
 mod hardware;
 pub mod leads;
+pub mod orders;
 mod people;
 pub mod property;
 mod publish;
 mod quiet;
+mod reorder;
 mod request;
 pub mod setup;
 pub mod stand_in;

@@ -4,7 +4,8 @@ use crate::crm::Said;
 use lockstep_model::contender;
 use lockstep_model::id::{Revision, ServiceId, Uid};
 use lockstep_model::lrm::{self, Leave};
-use lockstep_model::record::{Key, Put, Record, Service, Wanted};
+use lockstep_model::manager::status::{Disarm, DisarmMode, Status};
+use lockstep_model::record::{Data, DataKey, Key, Put, Record, Service, Wanted};
 use lockstep_model::watchdog;
 
 use crate::setup::Setup;
@@ -32,6 +33,47 @@ impl World {
 
     pub(crate) fn want(&mut self, setup: &Setup, id: ServiceId, wanted: Wanted) {
         self.rewrite(setup, id, |service| service.wanted = wanted);
+    }
+
+    /// The manager's status, as far as LRMs look at it.
+    fn write_status(&mut self, setup: &Setup, change: impl FnOnce(&mut Status)) {
+        let key = Key::Data(DataKey::Status);
+        let present = self.store.entry(key);
+        let present = present.and_then(|entry| entry.record.as_data()?.as_status());
+        let mut status = present.cloned().unwrap_or_default();
+        change(&mut status);
+        let record = Record::Data(Box::new(Data::Status(status)));
+        self.write_by_hand(setup, vec![Put { key, record }]);
+    }
+
+    /// Asks a node to do maintenance, or ends that.
+    pub(crate) fn toggle_maintenance(&mut self, setup: &Setup, host: usize) {
+        let node = self.hosts[host].node;
+        self.write_status(setup, |status| {
+            let asked = status.wants_maintenance(node);
+            status.requests.insert(node, !asked);
+        });
+    }
+
+    /// Disarms the stack, with services ignored or frozen, or arms it again.
+    pub(crate) fn disarm(&mut self, setup: &Setup, ignore: Option<bool>) {
+        self.write_status(setup, |status| {
+            status.disarm = ignore.map(|ignore| Disarm {
+                mode: match ignore {
+                    true => DisarmMode::Ignore,
+                    false => DisarmMode::Freeze,
+                },
+                complete: false,
+            });
+        });
+    }
+
+    /// Whether the stack is disarmed, or is to be.
+    #[must_use]
+    pub fn is_disarmed(&self) -> bool {
+        let entry = self.store.entry(Key::Data(DataKey::Status));
+        let status = entry.and_then(|entry| entry.record.as_data()?.as_status());
+        status.is_some_and(|status| status.disarm.is_some())
     }
 
     pub(crate) fn hand_edit(&mut self, setup: &Setup, id: ServiceId, to: usize) {

@@ -84,6 +84,7 @@ impl World {
 
     pub(crate) fn send_read(
         &mut self,
+        setup: &Setup,
         host: usize,
         proc: Proc,
         request: lockstep_model::id::RequestId,
@@ -92,7 +93,10 @@ impl World {
         if !self.reaches_store(host) {
             return;
         }
-        let snapshot = self.store.snapshot();
+        let snapshot = match proc {
+            Proc::Lrm(_) => self.store.snapshot_for(setup, self.hosts[host].node),
+            Proc::Contender | Proc::Crm | Proc::Mux => self.store.snapshot(),
+        };
         if delayed {
             let Some(sender) = self.sender(host, proc) else {
                 return;
@@ -149,6 +153,9 @@ impl World {
         let revision = Revision(self.store.revision.0 + 1);
         self.store.revision = revision;
         for put in write.puts {
+            if !setup.orders.is_empty() {
+                self.note_readiness(&put, revision);
+            }
             self.put(sender, put, revision);
         }
         Outcome::Applied(revision)

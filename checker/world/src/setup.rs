@@ -8,7 +8,7 @@
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::{MachineId, NodeId, Ranks, ServiceId};
 use lockstep_model::mutation::Mask;
-use lockstep_model::record::Wanted;
+use lockstep_model::record::{MoveKind, Wanted};
 use lockstep_model::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,12 @@ pub struct Setup {
     pub admin: Vec<Admin>,
     /// How often, in all.
     pub admin_budget: u8,
+    /// What the manager may order, to services where they are. It is free to have any reason.
+    pub orders: Vec<Order>,
+    /// How often, in all.
+    pub orders_budget: u8,
+    /// How often orders have a failed start repeated; `None`: for ever, and nobody asks how it ended.
+    pub restarts_max: Option<u32>,
     /// How the surroundings behave.
     pub physics: Physics,
     /// Whether a worker's whole job is one step. Workers are then never seen half-way.
@@ -44,6 +50,9 @@ pub struct Setup {
     /// Whether steps that commute with all others are taken at once. Off, every order of every
     /// step is explored.
     pub reduce: bool,
+    /// Whether ids whose order nobody compares are put in one order, and those that nobody looks at
+    /// are forgotten.
+    pub reorder: bool,
     /// Hosts that nothing in this setup tells apart, with their faults.
     pub symmetric: Vec<usize>,
     /// For how long the store may be out of reach; `None`: for any time.
@@ -160,6 +169,8 @@ pub enum Fault {
     Rollback,
     /// Somebody edits a service's location by hand.
     HandEdit,
+    /// A host is suspended: its clock goes on, its processes and timers don't.
+    Suspend,
 }
 
 impl Fault {
@@ -198,6 +209,31 @@ pub enum Admin {
     SecondLrm,
     /// Start a host that was off in the beginning.
     SwitchOn,
+    /// Stop a node's LRM and its services, which are to stay with it.
+    StopAndFreezeLrm,
+    /// End a node's LRM when everything has left it.
+    MigrateLrm,
+    /// Ask a node to do maintenance, and end that.
+    Maintain,
+    /// Disarm the stack with services frozen or ignored, which the manager orders, and arm it again.
+    Disarm,
+}
+
+/// A kind of order that a manager gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// Run.
+    Start,
+    /// Don't run.
+    Stop,
+    /// Stay as it is: frozen, in error, or about to be placed.
+    LeaveUntouched,
+    /// Be nobody's concern: removed, ignored, or disarmed in that mode.
+    Ignore,
+    /// Don't run, and let the lock go.
+    Fence,
+    /// Move to any other node, in this state.
+    Move(MoveKind),
 }
 
 impl Setup {
@@ -262,6 +298,9 @@ impl Setup {
         if crms != self.hosts.iter().any(|host| host.crm) {
             return Err("CRMs know nothing of their cluster");
         }
+        if crms && self.reorder {
+            return Err("a CRM's requests keep the order of their lanes");
+        }
         if crms && self.symmetric.len() > 1 {
             return Err("CRMs tell nodes apart by their names");
         }
@@ -323,9 +362,13 @@ impl Setup {
             fault_hosts: vec![0, 1],
             admin: Vec::new(),
             admin_budget: 0,
+            orders: Vec::new(),
+            orders_budget: 0,
+            restarts_max: None,
             physics: Physics::as_told(timing),
             instant_agents: true,
             reduce: true,
+            reorder: false,
             symmetric: Vec::new(),
             outage_max: None,
             never_resets: false,

@@ -10,7 +10,7 @@ use lockstep_model::lrm::{self, Job, Lrm};
 use lockstep_model::master::{self, Master};
 use lockstep_model::presence::Presence;
 use lockstep_model::record::{
-    Data, DataKey, Entry, Key, Outcome, Record, Service, Snapshot, Write,
+    Data, DataKey, Entry, Key, Outcome, Record, Service, Snapshot, Wanted, Write,
 };
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::watchdog::message::ToMultiplexer;
@@ -35,6 +35,11 @@ pub struct World {
     pub faults_spent: u32,
     /// How often people may still act.
     pub admin_left: u8,
+    /// How often the manager may still give an order.
+    pub orders_left: u8,
+    /// Not part of the cluster, to judge by: the services that no LRM has reported on since they
+    /// were nobody's concern.
+    pub unowned: Vec<ServiceId>,
     /// Whether the second configuration is in force.
     pub reconfigured: bool,
 }
@@ -82,10 +87,14 @@ pub struct Host {
     pub workers: Vec<Worker>,
     /// The services with intents on the disk, from this boot.
     pub intents: Vec<ServiceId>,
+    /// Not part of the machine, to judge by: the starts that failed, where orders limit that.
+    pub failed: Vec<Failed>,
     /// Whether the store can't be reached from here.
     pub isolated: bool,
     /// Whether a hypervisor has stopped the host.
     pub stopped: bool,
+    /// Whether the host is suspended.
+    pub suspended: bool,
     /// For how many more ticks it may.
     pub stop_left: u64,
     /// Until when the clock keeps its rate.
@@ -143,6 +152,32 @@ pub enum Instance {
     Running,
     /// A start failed half-way: something may run.
     Half,
+    /// It was sent elsewhere, and is paused here.
+    Outgoing,
+    /// It was sent here, and is paused.
+    Incoming,
+    /// It is paused, and what it was copied from or to has run on: it must never go on itself.
+    Stale,
+}
+
+impl Instance {
+    /// Whether it does I/O, or may.
+    #[must_use]
+    pub const fn runs(self) -> bool {
+        match self {
+            Self::Running | Self::Half => true,
+            Self::Absent | Self::Outgoing | Self::Incoming | Self::Stale => false,
+        }
+    }
+
+    /// Whether it does no I/O and could go on.
+    #[must_use]
+    pub const fn is_paused(self) -> bool {
+        match self {
+            Self::Outgoing | Self::Incoming | Self::Stale => true,
+            Self::Absent | Self::Running | Self::Half => false,
+        }
+    }
 }
 
 /// A job that an agent is doing. It survives the LRM.
@@ -158,6 +193,17 @@ pub struct Worker {
     pub job: Job,
     /// Whether it takes any time.
     pub hung: bool,
+}
+
+/// Starts of a service that failed one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Failed {
+    /// Which service.
+    pub service: ServiceId,
+    /// Under which order.
+    pub uid: Uid,
+    /// How many.
+    pub count: u32,
 }
 
 /// The store: linearizable, with conditional writes.
@@ -188,6 +234,9 @@ pub struct LockHistory {
     pub age: u64,
     /// The revision of the write that began the present term.
     pub taken: Revision,
+    /// The revision of the write since which its node's LRM doesn't hold it guarded any more, where
+    /// the manager gives orders.
+    pub unready: Revision,
 }
 
 /// A request, or its answer, that is still somewhere.
@@ -232,6 +281,32 @@ impl Store {
         Snapshot {
             revision: self.revision,
             entries: self.entries.clone(),
+        }
+    }
+
+    /// Everything that an LRM of this node looks at: of other nodes' locks, who holds them how. What
+    /// it doesn't look at can't tell two worlds apart.
+    #[must_use]
+    pub fn snapshot_for(&self, setup: &Setup, node: NodeId) -> Snapshot {
+        if !setup.reorder {
+            return self.snapshot();
+        }
+        let mut entries = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            match entry.key {
+                Key::Beat(LockId::Agent(other)) if other != node => {}
+                Key::Grant(LockId::Agent(other)) if other != node => entries.push(Entry {
+                    revision: Revision::ABSENT,
+                    ..entry.clone()
+                }),
+                Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_) => {
+                    entries.push(entry.clone());
+                }
+            }
+        }
+        Snapshot {
+            revision: self.revision,
+            entries,
         }
     }
 
@@ -302,7 +377,10 @@ impl World {
         let entries = services.map(|(id, service)| Entry {
             key: Key::Service(id),
             revision: Revision(1),
-            record: Record::Service(Service::new(service.location, service.wanted, uid)),
+            record: Record::Service(Service {
+                restarts_max: setup.restarts_max,
+                ..Service::new(service.location, service.wanted, uid)
+            }),
         });
         let mut entries: Vec<Entry> = entries.chain(configured(setup)).collect();
         entries.sort_unstable_by_key(|entry| entry.key);
@@ -317,6 +395,7 @@ impl World {
             lock,
             age: 0,
             taken: Revision::ABSENT,
+            unready: Revision::ABSENT,
         };
         let mut world = Self {
             hosts: (0..setup.hosts.len())
@@ -334,6 +413,13 @@ impl World {
             faults_left: setup.fault_budget,
             faults_spent: 0,
             admin_left: setup.admin_budget,
+            orders_left: setup.orders_budget,
+            unowned: setup
+                .service_ids()
+                .zip(&setup.services)
+                .filter(|(_, service)| service.wanted == Wanted::Ignored)
+                .map(|(id, _)| id)
+                .collect(),
             reconfigured: false,
         };
         for index in 0..setup.hosts.len() {
@@ -423,8 +509,10 @@ impl Host {
             trailing: vec![0; services],
             workers: Vec::new(),
             intents: Vec::new(),
+            failed: Vec::new(),
             isolated: false,
             stopped: false,
+            suspended: false,
             stop_left: setup.physics.host_stop,
             drift_wait: 0,
             last_deadline: None,
@@ -447,7 +535,7 @@ impl Host {
     pub fn does_io(&self, service: usize) -> bool {
         self.instances
             .get(service)
-            .is_some_and(|instance| *instance != Instance::Absent)
+            .is_some_and(|instance| instance.runs())
             || self.trailing.get(service).is_some_and(|left| *left > 0)
     }
 }

@@ -23,6 +23,7 @@ impl World {
         if setup.reduce {
             world.settle(setup, &mut events);
         }
+        world.note_owners(setup);
         world.canonicalize(setup);
         (world, events)
     }
@@ -73,6 +74,7 @@ impl World {
                 (0..self.hosts.len()).for_each(|host| self.reconnect(host));
             }
             Action::HostGoesOn { host } => self.hosts[host].stopped = false,
+            Action::WakeUp { host } => self.hosts[host].suspended = false,
             Action::PowerOn { host } => return self.boot(setup, host),
             Action::StartLrm { host } => return self.start_lrm(setup, host),
             Action::StartMux { host } => return self.start_mux(setup, host),
@@ -84,12 +86,20 @@ impl World {
                 }
                 self.act(setup, host, act);
             }
+            Action::Order { .. } => {
+                self.orders_left = self.orders_left.saturating_sub(1);
+                return self.manage(setup, action);
+            }
             Action::Contend { .. } | Action::LetGo { .. } | Action::Move { .. } => {
                 return self.manage(setup, action);
             }
             Action::Want { .. }
             | Action::RestartLrm { .. }
             | Action::StopLrm { .. }
+            | Action::EndLrm { .. }
+            | Action::Maintain { .. }
+            | Action::Disarm { .. }
+            | Action::Arm
             | Action::Reconfigure
             | Action::TerminateMux { .. }
             | Action::Command { .. }
@@ -112,6 +122,7 @@ impl World {
             | Action::Isolate { .. }
             | Action::Outage
             | Action::HostStops { .. }
+            | Action::Suspend { .. }
             | Action::ServiceEnds { .. }
             | Action::Rollback
             | Action::HandEdit { .. } => {
@@ -161,7 +172,14 @@ impl World {
         match *action {
             Action::Contend { host } => self.step_contender(setup, host, contender::Input::Contend),
             Action::LetGo { host } => self.step_contender(setup, host, contender::Input::LetGo),
-            Action::Move { host, service, to } => self.move_service(setup, host, service, to),
+            Action::Move { host, service, to } if setup.orders.is_empty() => {
+                self.move_service(setup, host, service, to)
+            }
+            Action::Move { host, service, to } => self.recover(setup, host, service, to),
+            Action::Order { service, wanted } => {
+                self.give_order(setup, service, wanted);
+                Vec::new()
+            }
             ref other => unreachable!("{other:?} is not the manager's"),
         }
     }
@@ -178,6 +196,19 @@ impl World {
             }
             Action::RestartLrm { host } => self.leave(setup, host, Leave::Restart),
             Action::StopLrm { host } => self.leave(setup, host, Leave::Stop),
+            Action::EndLrm { host, way } => self.leave(setup, host, way),
+            Action::Maintain { host } => {
+                self.toggle_maintenance(setup, host);
+                Vec::new()
+            }
+            Action::Disarm { ignore } => {
+                self.disarm(setup, Some(ignore));
+                Vec::new()
+            }
+            Action::Arm => {
+                self.disarm(setup, None);
+                Vec::new()
+            }
             Action::Reconfigure => self.reconfigure(setup),
             Action::TerminateMux { host } => self.terminate_mux(setup, host),
             Action::SecondLrm { host } => self.start_lrm(setup, host),
@@ -249,6 +280,7 @@ impl World {
                 (0..self.hosts.len()).for_each(|host| self.lose_answers(host));
             }
             Action::HostStops { host } => self.hosts[host].stopped = true,
+            Action::Suspend { host } => self.hosts[host].suspended = true,
             Action::ServiceEnds { host, service } => self.service_ends(host, service),
             Action::Rollback => self.rollback(),
             Action::HandEdit { service, to } => self.hand_edit(setup, service, to),

@@ -92,7 +92,9 @@ impl Hold {
     /// Visits the hold as that of `lock`.
     pub(super) fn visit_under<V: Visitor + ?Sized>(&mut self, lock: LockId, visitor: &mut V) {
         self.state.visit(visitor);
-        visit_under(Key::Grant(lock), &mut self.taken, visitor);
+        if self.taken != Revision::ABSENT {
+            visitor.term_began(Key::Grant(lock), &mut self.taken);
+        }
         visit_under(Key::Grant(lock), &mut self.grant_revision, visitor);
         visit_under(Key::Beat(lock), &mut self.beat_revision, visitor);
         self.expires.visit_deadline(visitor);

@@ -33,6 +33,7 @@ use crate::event::{Effects, Event, LrmState, Violation};
 use crate::id::{Holder, LockId, RequestId, Revision, ServiceId, Uid};
 use crate::lock::{self, Change};
 use crate::mutation::{Mutant, Mutation};
+use crate::record::Service;
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::{Visit, Visitor, visit_fields};
 pub use types::{Effect, Input, Job, Lane, Leave, Report};
@@ -163,6 +164,12 @@ impl Lrm {
     #[must_use]
     pub fn view_revision(&self) -> Option<Revision> {
         self.view.as_ref().map(|view| view.revision)
+    }
+
+    /// What a service that belongs here is to do, as last read.
+    #[must_use]
+    pub fn read_order(&self, service: ServiceId) -> Option<&Service> {
+        self.order(service)
     }
 
     /// Whether the answer to this request would still be taken in.
@@ -302,7 +309,7 @@ impl Lrm {
         self.lock.expire(config, now);
         self.shorten_for_ttl(config, now);
         self.forget_ignored();
-        self.answer_orders(config, effects);
+        self.answer_orders(config, now, effects);
         self.attend_services(config, now, effects);
         self.location_lane(config, now, effects);
         self.lock_lane(config, now, effects);

@@ -42,7 +42,7 @@ impl Lrm {
     }
 
     /// Whether the grant was confirmed as guarded, and nothing may have ended that.
-    fn is_guarded(&self, now: Instant) -> bool {
+    pub(super) fn is_guarded(&self, now: Instant) -> bool {
         let hold = self.lock.hold();
         let guarded = hold.is_some_and(|hold| {
             hold.state == GrantState::HeldGuarded && hold.expires.is_some_and(|at| now < at)

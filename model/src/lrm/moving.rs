@@ -21,7 +21,7 @@ use crate::record::{
     Compare, GrantState, Key, MoveKind, Outcome, Put, Record, Service, Snapshot, Wanted, Write,
 };
 use crate::time::{Instant, Wakeup, Why};
-use crate::visit::{Visit, Visitor, visit_fields};
+use crate::visit::{Visit, Visitor, visit_under};
 
 /// A move that was sent and is not settled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -272,10 +272,12 @@ impl Visit for Stage {
     }
 }
 
-visit_fields!(Move {
-    target,
-    uid,
-    revision,
-    requests,
-    stage
-});
+impl Visit for Move {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.target.visit(visitor);
+        self.uid.visit(visitor);
+        visit_under(Key::Service(self.service), &mut self.revision, visitor);
+        self.requests.visit(visitor);
+        self.stage.visit(visitor);
+    }
+}

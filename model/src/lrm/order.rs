@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::event::{Effects, Event};
 use crate::id::{NodeId, ServiceId, Uid};
 use crate::manager::status::{ExitCode, LrmResult};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::record::{GrantState, MoveKind, Service, Wanted};
 use crate::time::Instant;
 
@@ -175,6 +175,7 @@ impl Lrm {
     pub(super) fn answer_orders<M: Mutation>(
         &mut self,
         config: &Config<M>,
+        now: Instant,
         effects: &mut Effects<Effect>,
     ) {
         let Some(view) = &self.view else {
@@ -185,7 +186,7 @@ impl Lrm {
             .iter()
             .filter(|(_, order)| self.results.of(order.uid).is_none())
             .filter_map(|(id, order)| {
-                let code = self.end_of(config, *id, order)?;
+                let code = self.end_of(config, now, *id, order)?;
                 Some(LrmResult {
                     uid: order.uid,
                     service: *id,
@@ -212,6 +213,7 @@ impl Lrm {
     fn end_of<M: Mutation>(
         &self,
         config: &Config<M>,
+        now: Instant,
         service: ServiceId,
         order: &Service,
     ) -> Option<ExitCode> {
@@ -221,11 +223,7 @@ impl Lrm {
         }
         let here = self.lock.me().node;
         let fresh = self.view_is_fresh(config);
-        let guarded = fresh
-            && self
-                .lock
-                .hold()
-                .is_some_and(|hold| hold.state == GrantState::HeldGuarded);
+        let guarded = fresh && self.is_adopted(config, now);
         match (order.wanted, local.status) {
             (Wanted::Started, Status::Running) if guarded => {
                 order.restarts_max.map(|_| ExitCode::SUCCESS)
@@ -257,6 +255,20 @@ impl Lrm {
                 _,
             ) => None,
         }
+    }
+
+    /// Whether what runs here is this process's: its grant says so, nothing under way could end
+    /// that, and the watchdog stands behind it. Before, nobody may conclude anything from the lock:
+    /// a manager that was told that a service runs here takes it for dead with the lock.
+    fn is_adopted<M: Mutation>(&self, config: &Config<M>, now: Instant) -> bool {
+        let held = self.is_guarded(now) || config.broken(Mutant::AdoptReleased);
+        let armed = self.watchdog.guards(config, self.lock.me().incarnation)
+            || config.broken(Mutant::ReportUnarmed);
+        let guarded = self
+            .lock
+            .hold()
+            .is_some_and(|hold| hold.state == GrantState::HeldGuarded);
+        guarded && held && armed
     }
 
     /// The order whose result a job decides on, if somebody looks for it.

@@ -12,7 +12,7 @@ use crate::lock::Standing;
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{Data, DataKey, GrantState, Key, Service, Snapshot, Wanted};
 use crate::time::Instant;
-use crate::visit::{Visit, Visitor};
+use crate::visit::{Visit, Visitor, visit_under};
 
 /// What was last read about services.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -248,8 +248,8 @@ impl Visit for View {
         for (_, service) in &mut self.services {
             service.visit(visitor);
         }
-        for (_, revision) in &mut self.around.moving {
-            revision.visit(visitor);
+        for (service, revision) in &mut self.around.moving {
+            visit_under(Key::Service(*service), revision, visitor);
         }
         self.around.ready.visit(visitor);
         // Nodes may have changed places.

@@ -260,6 +260,9 @@ fn contender_input(input: &contender::Input) -> String {
             outcome: done,
         } => format!("written #{} {}", request.number, outcome(*done)),
         contender::Input::Move { service, target } => format!("move {service} to {target}"),
+        contender::Input::Recover { service, order } => {
+            format!("recover {service} to {}", order.location)
+        }
         contender::Input::LetGo => "let go".into(),
         contender::Input::Resign => "resign".into(),
         contender::Input::Timer => "timer".into(),

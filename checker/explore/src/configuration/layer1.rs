@@ -178,7 +178,8 @@ fn singles(timing: &Timing) -> Vec<Configuration> {
             | Fault::SlowPing
             | Fault::HostStop
             | Fault::Rollback
-            | Fault::HandEdit => configuration,
+            | Fault::HandEdit
+            | Fault::Suspend => configuration,
         }
     };
     SINGLE.iter().map(single).collect()

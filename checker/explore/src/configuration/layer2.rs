@@ -119,7 +119,8 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
         | Fault::SlowPing
         | Fault::HostStop
         | Fault::Rollback
-        | Fault::HandEdit => &[Tag::Started],
+        | Fault::HandEdit
+        | Fault::Suspend => &[Tag::Started],
     };
     let light = [
         Fault::Delay,

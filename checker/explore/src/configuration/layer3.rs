@@ -93,6 +93,10 @@ pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup 
         symmetric: Vec::new(),
         outage_max: None,
         never_resets: false,
+        orders: Vec::new(),
+        orders_budget: 0,
+        restarts_max: None,
+        reorder: false,
         warm: 0,
     }
 }

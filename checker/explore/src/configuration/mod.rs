@@ -10,6 +10,7 @@ pub(crate) mod layer2;
 pub(crate) mod layer3;
 pub(crate) mod layer4;
 mod leads;
+pub(crate) mod orders;
 mod reference;
 mod timings;
 
@@ -23,7 +24,7 @@ use crate::cluster::Cluster;
 use crate::mutants::cases;
 use crate::search::{Options, Progress, Refused, Report, Saved, StopAt, Verdict, search_from};
 
-pub use timings::{brisk_kappa_one, brisk_kappa_three, with_drift};
+pub use timings::{brisk_kappa_one, brisk_kappa_three, swift_kappa_one, with_drift};
 
 /// How often a configuration is explored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,6 +210,7 @@ pub fn all() -> Vec<Configuration> {
     all.extend(layer2::all());
     all.extend(layer3::all());
     all.extend(layer4::all());
+    all.extend(orders::all());
     all.extend(reference::all());
     all.extend(assumptions::all());
     all

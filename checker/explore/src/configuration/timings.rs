@@ -19,6 +19,17 @@ pub fn brisk_kappa_three() -> Timing {
     brisk(Kappa::Three, 14)
 }
 
+/// κ = 1 with a renewal in every tick: T = 8, W = W′ = 2. Hosts have no phase in which one renews
+/// and the other doesn't, which makes what several of them do together much less.
+#[must_use]
+pub fn swift_kappa_one() -> Timing {
+    Timing {
+        renewal: Span(1),
+        outage: Span(0),
+        ..brisk(Kappa::One, 8)
+    }
+}
+
 /// The same with rate errors: T(1−ρ) is a tick less than T and T(1+ρ) one more, and T is by so
 /// much longer.
 #[must_use]

@@ -106,6 +106,9 @@ fn instances(scene: &Scene<'_>, host: &Host) -> Vec<String> {
         Instance::Half => Some(format!(
             "service {service}: half-way, something may run here"
         )),
+        Instance::Outgoing => Some(format!("service {service}: sent away, paused here")),
+        Instance::Incoming => Some(format!("service {service}: has come here, paused")),
+        Instance::Stale => Some(format!("service {service}: paused here, out of date")),
         Instance::Absent if *trailing > 0 => Some(format!(
             "service {service}: dead, its I/O trails for {trailing} more"
         )),

@@ -166,6 +166,9 @@ pub(super) fn contender_input(scene: &Scene<'_>, input: &contender::Input) -> St
         Input::Move { service, target } => {
             format!("is to move {service} to {}", scene.node(*target))
         }
+        Input::Recover { service, order } => {
+            format!("is to recover {service} to {}", scene.node(order.location))
+        }
         Input::LetGo => "is to give the lock back".into(),
         Input::Resign => "is to leave the lock to another one".into(),
         Input::Timer => "wakes".into(),

@@ -1,6 +1,7 @@
 //! Words for an action, from the state before it and what the machines decided in it.
 
-use lockstep_model::lrm;
+use lockstep_model::lrm::{self, Leave};
+use lockstep_model::record::Wanted;
 use lockstep_model::time::Why;
 use lockstep_world::state::{Delayed, Instance, Stage};
 use lockstep_world::{Action, Proc, Said as Decided, World};
@@ -97,6 +98,8 @@ fn act(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         | Action::Heal { .. }
         | Action::HostStops { .. }
         | Action::HostGoesOn { .. }
+        | Action::Suspend { .. }
+        | Action::WakeUp { .. }
         | Action::ServiceEnds { .. }
         | Action::TickDrifting { .. } => befalls_host(scene, action),
         Action::Outage => Some(elsewhere("store: nobody can reach it", Tone::Fault)),
@@ -108,6 +111,11 @@ fn act(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         | Action::Want { .. }
         | Action::RestartLrm { .. }
         | Action::StopLrm { .. }
+        | Action::EndLrm { .. }
+        | Action::Maintain { .. }
+        | Action::Disarm { .. }
+        | Action::Arm
+        | Action::Order { .. }
         | Action::Reconfigure
         | Action::TerminateMux { .. }
         | Action::SecondLrm { .. }
@@ -211,6 +219,8 @@ fn befalls_host(scene: &Scene<'_>, action: &Action) -> Option<Said> {
             said(host, "is stopped by its hypervisor".into(), Tone::Fault)
         }
         Action::HostGoesOn { host } => said(host, "goes on".into(), Tone::Fault),
+        Action::Suspend { host } => said(host, "is suspended".into(), Tone::Fault),
+        Action::WakeUp { host } => said(host, "wakes up".into(), Tone::Fault),
         Action::ServiceEnds { host, service } => said(
             host,
             format!("service {service} ends by itself"),
@@ -253,6 +263,34 @@ fn acts_of_people(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         }
         Action::StopLrm { host } => {
             person(format!("somebody stops the LRM of {}", scene.host(host)))
+        }
+        Action::EndLrm { host, way } => {
+            let how = match way {
+                Leave::Restart => "restarts",
+                Leave::Stop => "stops",
+                Leave::StopAndFreeze => "stops, to come back,",
+                Leave::Migrate => "ends, once it is empty,",
+            };
+            person(format!("somebody {how} the LRM of {}", scene.host(host)))
+        }
+        Action::Maintain { host } => person(format!(
+            "somebody asks {} to do maintenance, or to end it",
+            scene.host(host)
+        )),
+        Action::Disarm { ignore: true } => person("somebody disarms, ignoring services".into()),
+        Action::Disarm { ignore: false } => person("somebody disarms, freezing services".into()),
+        Action::Arm => person("somebody arms again".into()),
+        Action::Order { service, wanted } => {
+            let to = match wanted {
+                Wanted::Moved { target, .. } => format!(" to {}", scene.node(target)),
+                Wanted::Started
+                | Wanted::Stopped
+                | Wanted::Untouched
+                | Wanted::Ignored
+                | Wanted::Fenced => String::new(),
+            };
+            let wanted = scene::wanted(wanted);
+            person(format!("the manager orders {service} {wanted}{to}"))
         }
         Action::Reconfigure => person("somebody puts other timings in force".into()),
         Action::TerminateMux { host } => person(format!(
@@ -498,13 +536,31 @@ fn instances(scene: &Scene<'_>, action: &Action, after: &World) -> Vec<Said> {
         for (service, (old, new)) in services {
             let (what, tone) = match (old, new) {
                 (Instance::Absent, Instance::Running) => ("started", Tone::Notable),
+                (Instance::Outgoing | Instance::Incoming, Instance::Running) => {
+                    ("goes on", Tone::Notable)
+                }
+                (Instance::Stale, Instance::Running) => ("goes on, out of date", Tone::Alarm),
+                (_, Instance::Outgoing) if old != new => ("is paused and sent", Tone::Notable),
+                (_, Instance::Incoming) if old != new => ("has come, paused", Tone::Notable),
+                (_, Instance::Stale) if old != new => ("is out of date here", Tone::Routine),
+                (Instance::Outgoing | Instance::Incoming | Instance::Stale, Instance::Absent) => {
+                    ("destroyed", Tone::Notable)
+                }
                 (Instance::Half, Instance::Running) => ("runs", Tone::Notable),
                 (_, Instance::Half) if old != new => ("is left half-way", Tone::Fault),
                 (Instance::Running | Instance::Half, Instance::Absent) => match fate {
                     Some(fate) => (fate, Tone::Notable),
                     None => continue,
                 },
-                (Instance::Absent | Instance::Running | Instance::Half, _) => continue,
+                (
+                    Instance::Absent
+                    | Instance::Running
+                    | Instance::Half
+                    | Instance::Outgoing
+                    | Instance::Incoming
+                    | Instance::Stale,
+                    _,
+                ) => continue,
             };
             said.push(on(scene, host, format!("service {service} {what}"), tone));
         }
