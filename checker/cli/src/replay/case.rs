@@ -178,6 +178,9 @@ fn check(setup: &Setup, example: &Counterexample) -> Result<(), Missing> {
     if !setup.hosts.iter().enumerate().all(numbered) {
         return Err(missing("hosts with each other's names"));
     }
+    if setup.cluster.is_some() {
+        return Err(missing("CRMs whose cluster is a configuration's"));
+    }
     let contenders = setup.hosts.iter().enumerate();
     let mut contenders = contenders.filter(|(_, host)| host.contends_for.is_some());
     if contenders.any(|(number, _)| number != 1) {
@@ -378,7 +381,7 @@ impl<'a> Writer<'a> {
                 }))
             }
             Proc::Mux => Some(effects::of_mux(value.mux.as_ref()?.outbox.get(effect)?)),
-            Proc::Contender => None,
+            Proc::Contender | Proc::Crm => None,
         }
     }
 }
@@ -393,7 +396,7 @@ fn named(host: usize, proc: Proc) -> Result<String, ()> {
         Proc::Lrm(0) => "lrm",
         Proc::Lrm(_) => return Err(()),
         Proc::Mux => "mux",
-        Proc::Contender => "crm",
+        Proc::Contender | Proc::Crm => "crm",
     };
     Ok(format!("{} {process}", node(host)))
 }

@@ -26,6 +26,7 @@ enum Row {
     Mux(usize),
     Device(usize),
     Contender(usize),
+    Crm(usize),
 }
 
 /// A part of the picture with a heading.
@@ -144,6 +145,9 @@ fn rows_of_host(story: &Story, host: usize) -> Vec<Row> {
     if frames().any(|frame| frame.contender != Life::Absent) {
         rows.push(Row::Contender(host));
     }
+    if frames().any(|frame| frame.crm != Life::Absent) {
+        rows.push(Row::Crm(host));
+    }
     rows
 }
 
@@ -187,7 +191,8 @@ impl Row {
             Self::Lrm(host) => on(host) && (by("LRM") || episode.who.is_empty()),
             Self::Mux(host) => on(host) && by("mux"),
             Self::Device(host) => on(host) && episode.who.is_empty(),
-            Self::Contender(host) => on(host),
+            Self::Contender(host) => on(host) && (by("contender") || episode.who.is_empty()),
+            Self::Crm(host) => on(host),
         }
     }
 
@@ -196,7 +201,7 @@ impl Row {
             Self::Lock(lock) => {
                 let last = story.frames.last();
                 let lock = last.and_then(|frame| frame.locks.get(lock));
-                format!("lock of {}", lock.map_or("", |lock| lock.node.as_str()))
+                lock.map_or_else(String::new, |lock| lock.name.clone())
             }
             Self::People => "people, late requests".into(),
             Self::Service { service, .. } => format!("service s{service}"),
@@ -205,6 +210,7 @@ impl Row {
             Self::Mux(_) => "multiplexer".into(),
             Self::Device(_) => "watchdog's device".into(),
             Self::Contender(_) => "contender".into(),
+            Self::Crm(_) => "CRM".into(),
         }
     }
 
@@ -235,6 +241,7 @@ impl Row {
             Self::Lrm(host) => life(host, |host| host.lrm),
             Self::Mux(host) => life(host, |host| host.mux),
             Self::Contender(host) => life(host, |host| host.contender),
+            Self::Crm(host) => life(host, |host| host.crm),
             Self::Authority(host) => {
                 let expires = frame.hosts.get(host)?.expires?;
                 let now = i64::try_from(frame.tick).unwrap_or(i64::MAX);
@@ -295,7 +302,11 @@ impl Row {
                     frame.hosts.get(host)?.deadline
                 });
             }
-            Self::People | Self::Service { .. } | Self::Lrm(_) | Self::Contender(_) => {}
+            Self::People
+            | Self::Service { .. }
+            | Self::Lrm(_)
+            | Self::Contender(_)
+            | Self::Crm(_) => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a picture of a run shows of each state.
 
+use lockstep_model::id::LockId;
 use lockstep_world::state::{Device, Host, Instance, Process};
 
 use super::scene::Scene;
@@ -11,7 +12,7 @@ pub struct Frame {
     pub tick: u64,
     /// The hosts, by column.
     pub hosts: Vec<HostFrame>,
-    /// The nodes' locks that were ever taken.
+    /// The locks that were ever taken.
     pub locks: Vec<LockFrame>,
 }
 
@@ -30,6 +31,8 @@ pub struct HostFrame {
     pub mux: Life,
     /// The contender.
     pub contender: Life,
+    /// The CRM.
+    pub crm: Life,
     /// E, as the LRM has it.
     pub expires: Option<i64>,
     /// D, as the multiplexer has it.
@@ -62,11 +65,11 @@ pub enum Running {
     Trails,
 }
 
-/// A node's lock in a state.
+/// A lock in a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockFrame {
-    /// The node, in words.
-    pub node: String,
+    /// Which it is, in words.
+    pub name: String,
     /// The column of the host whose process holds it, or held it last; `None` where that process's
     /// host can't be told.
     pub holder: Option<usize>,
@@ -115,6 +118,7 @@ fn host_frame(scene: &Scene<'_>, host: &Host) -> HostFrame {
         lrm: life(lrm),
         mux: life(mux),
         contender: life(host.contender.as_ref()),
+        crm: life(host.crm.as_ref()),
         expires: expires.map(absolute),
         deadline: deadline.map(absolute),
         device: match host.device {
@@ -142,13 +146,16 @@ fn life<M, I, E>(process: Option<&Process<M, I, E>>) -> Life {
 fn locks(scene: &Scene<'_>) -> Vec<LockFrame> {
     let histories = scene.world.store.locks.iter();
     let lock = |history: &lockstep_world::state::LockHistory| {
-        let grant = scene.world.grant(history.node)?;
+        let grant = scene.world.grant_of(history.lock)?;
         let by_boot = |host: &Host| host.boot == grant.holder.boot;
         let found = scene.world.find_process(grant.holder.incarnation);
         let host = found.map(|(host, _)| host);
         let host = host.or_else(|| scene.world.hosts.iter().position(by_boot));
         Some(LockFrame {
-            node: scene.node(history.node),
+            name: match history.lock {
+                LockId::Manager => "manager lock".into(),
+                LockId::Agent(node) => format!("lock of {}", scene.node(node)),
+            },
             holder: host.and_then(|host| scene.columns.get(host).copied()),
             held: grant.state.is_held(),
             silent: history.age,
