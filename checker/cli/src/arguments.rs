@@ -85,6 +85,22 @@ pub(crate) enum Command {
     Rules(Rules),
     Fence(Fence),
     Sim(Sim),
+    Sweep(Sweep),
+}
+
+/// Compare the margin's formula with the search, over small timings.
+///
+/// Each timing has a margin between the last check before a ping and the end of authority, enough or
+/// not. The search must find a run in which a lock is taken under a running service exactly where
+/// the formula says that the margin is too small.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes: 0 the search and the formula agree everywhere, 1 they don't, 2 bad
+input, 4 internal error.")]
+pub(crate) struct Sweep {
+    /// Write what was found as a picture (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 /// Explore configurations exhaustively, and compare what is found with what must be.
@@ -286,6 +302,13 @@ pub(crate) struct Replay {
     /// Show no time lines, only say for each file whether it replays
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Draw the counterexample into a file (SVG)
+    #[arg(long, value_name = "SVG")]
+    pub(crate) picture: Option<PathBuf>,
+    /// Make a case for `ha-checker sim run --profile default` of the counterexample, in a new
+    /// directory; says which step has no counterpart there, if one hasn't
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to_case: Option<PathBuf>,
 }
 
 /// Say what becomes of affinity rules in a cluster of node1, node2 and node3.

@@ -19,6 +19,7 @@ mod replay;
 mod rules;
 mod screen;
 mod sim;
+mod sweep;
 mod timing;
 
 use std::panic::catch_unwind;
@@ -55,6 +56,7 @@ fn run(arguments: Arguments, screen: &mut Screen) -> Result<End, Failure> {
         Command::Replay(replay) => replay::run(&replay, screen),
         Command::Rules(asked) => cases::run(&asked.cases, rules::show, screen),
         Command::Sim(asked) => sim::run(&asked, screen),
+        Command::Sweep(asked) => sweep::run(&asked, screen),
         Command::Fence(asked) => cases::run(&asked.cases, fence::show, screen),
     }
 }

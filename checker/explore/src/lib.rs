@@ -17,6 +17,8 @@ pub mod lasso;
 pub mod lease;
 pub mod mutants;
 pub mod promised;
+pub mod picture;
 pub mod search;
+pub mod sweep;
 pub mod timeline;
 pub mod trial;

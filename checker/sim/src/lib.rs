@@ -16,6 +16,7 @@ pub mod case;
 mod cluster;
 mod command;
 mod crm_round;
+pub mod effects;
 pub mod end;
 pub mod file;
 mod guests;
@@ -120,6 +121,7 @@ pub fn run_watched(
     watch: &mut dyn FnMut(&[Line]) -> ControlFlow<()>,
 ) -> Outcome {
     match options.profile {
+        Profile::Pve if case.faults.is_some() => own::refuse(watch),
         Profile::Pve => schedule::run(case, options, watch),
         profile @ (Profile::Fast | Profile::Default | Profile::Conservative) => {
             own::run(case, profile, options, watch)

@@ -58,6 +58,36 @@ pub enum Property {
 }
 
 impl Property {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::SingleInstance,
+        Self::TakenIsDead,
+        Self::FrozenUntouched,
+        Self::ErrorUntouched,
+        Self::IgnoredUntouched,
+        Self::DisabledNotRecovered,
+        Self::NoLostCommand,
+        Self::NoLostService,
+        Self::PolicyBounds,
+        Self::RunNeedsAuthority,
+        Self::WatchdogGuards,
+        Self::StartAfterGrantRead,
+        Self::LocChangesUnderLock,
+        Self::UnguardedNeverRecovered,
+        Self::SingleWriter,
+        Self::Affinity,
+        Self::NoNeedlessReset,
+        Self::TimeCanPass,
+        Self::MachineInvariants,
+    ];
+
+    /// The property of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|property| property.name() == name)
+    }
+
     /// The name.
     #[must_use]
     pub const fn name(self) -> &'static str {

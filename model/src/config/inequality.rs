@@ -63,7 +63,8 @@ pub enum Inequality {
     OnlineWhileRenewing,
     /// g ≥ kill budget: the kill is the last part of the stop.
     KillWithinStop,
-    /// δ ≥ δ_k, for κ = 1: what the kernel still writes to the device late is part of the trail.
+    /// δ > δ_k, for κ = 1: what the kernel still writes to the device late is part of the trail, and
+    /// a reset as late as it may be comes before the take, not in the same moment.
     KernelWithinTrail,
     /// 2·τ > 2·RTT: an answer that takes its usual time isn't given up.
     AnswerBeforeTimeout,

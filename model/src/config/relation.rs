@@ -289,7 +289,7 @@ pub(super) const RELATIONS: &[Relation] = &[
         inequality: Inequality::KernelWithinTrail,
         kappa: Some(Kappa::One),
         left: Term::Times(1, Field::IoTrail),
-        sign: Sign::AtLeast,
+        sign: Sign::Above,
         right: &[Term::Times(1, Field::KernelDelay)],
         remedies: &[(Field::IoTrail, Bound::AtLeast)],
     },

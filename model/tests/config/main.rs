@@ -136,8 +136,8 @@ mod refusals {
         check_lines(
             |timing| timing.kernel_delay = Span(1_500),
             &[
-                "kernel-within-trail: δ = 1 s, but must be at least δ_k = 1.5 s: \
-               short by 0.5 s; holds with δ ≥ 1.5 s",
+                "kernel-within-trail: δ = 1 s, but must be above δ_k = 1.5 s: \
+               short by 0.501 s; holds with δ ≥ 1.501 s",
             ],
         );
         check_lines(

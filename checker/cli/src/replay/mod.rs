@@ -3,10 +3,11 @@
 //! Which of the two a file is, the field `format` of its first document says: a counterexample has
 //! a name there, a journal's header a number.
 
+mod case;
 mod journal;
 mod lines;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Read as _};
 use std::panic;
 use std::path::Path;
@@ -17,6 +18,7 @@ use lockstep_explore::counterexample::{
     mutant_names,
 };
 use lockstep_explore::lasso::{self, Lasso};
+use lockstep_explore::picture::picture;
 use lockstep_explore::timeline;
 use lockstep_model::mutation::Mask;
 use serde::Deserialize;
@@ -67,6 +69,10 @@ impl From<Malformed> for Trouble {
 /// Carries out every file again.
 pub(crate) fn run(asked: &Replay, screen: &mut Screen) -> Result<End, Failure> {
     let mut end = End::AsExpected;
+    if (asked.picture.is_some() || asked.to_case.is_some()) && asked.files.len() > 1 {
+        let message = "--picture and --to-case are for one file, several were given";
+        return Err(Failure::input(message));
+    }
     for path in &asked.files {
         let name = path.display().to_string();
         match quietly(|| one(path)) {
@@ -74,8 +80,15 @@ pub(crate) fn run(asked: &Replay, screen: &mut Screen) -> Result<End, Failure> {
                 headline,
                 story,
                 as_stated,
+                example,
             }) => {
+                if let Some(file) = &asked.picture {
+                    draw(file, example.as_ref())?;
+                }
                 screen.line(&format!("{name}: {headline}"))?;
+                if let Some(directory) = &asked.to_case {
+                    end = end.and(convert(directory, example.as_ref(), screen)?);
+                }
                 if let Some(story) = story.filter(|_| !asked.quiet) {
                     let text = timeline::layout(&story, screen.width(), &screen.painter());
                     screen.text(&text)?;
@@ -97,11 +110,52 @@ pub(crate) fn run(asked: &Replay, screen: &mut Screen) -> Result<End, Failure> {
     Ok(end)
 }
 
+/// Makes a case of a counterexample.
+fn convert(
+    directory: &Path,
+    example: Option<&Counterexample>,
+    screen: &mut Screen,
+) -> Result<End, Failure> {
+    let Some(example) = example else {
+        return Err(Failure::input(
+            "--to-case converts runs that break a property, not lassos or journals",
+        ));
+    };
+    let shown = directory.display();
+    match case::of(example) {
+        Ok(files) => {
+            case::write(directory, &files)
+                .map_err(|error| Failure::input(format!("{shown}: failed to write: {error}")))?;
+            let verdict = case::verdict(directory).map_err(Failure::Bug)?;
+            screen.line(&format!("{shown}: written; {verdict}"))?;
+            Ok(End::AsExpected)
+        }
+        Err(missing) => {
+            screen.flush()?;
+            screen.complain(&format!("{shown}: not written: {missing}"));
+            Ok(End::Violated)
+        }
+    }
+}
+
+/// Draws a counterexample into a file.
+fn draw(file: &Path, example: Option<&Counterexample>) -> Result<(), Failure> {
+    let Some(picture) = example.and_then(picture) else {
+        return Err(Failure::input(
+            "--picture draws runs that break a property, not lassos or journals",
+        ));
+    };
+    fs::write(file, picture)
+        .map_err(|error| Failure::input(format!("{}: failed to write: {error}", file.display())))
+}
+
 /// A file that could be carried out again.
 struct Again {
     headline: String,
     story: Option<timeline::Story>,
     as_stated: bool,
+    /// What it is, if it is no journal.
+    example: Option<Counterexample>,
 }
 
 /// What a file's first document says of it.
@@ -136,6 +190,7 @@ fn one(path: &Path) -> Result<Again, Trouble> {
             headline,
             story: None,
             as_stated: true,
+            example: None,
         });
     }
     let mut text = first.into_bytes();
@@ -232,11 +287,13 @@ fn round(text: &str) -> Result<Again, Trouble> {
             headline: format!("{under} never keeps {promise} in {steps}, as stated"),
             story: Some(story),
             as_stated: true,
+            example: None,
         }),
         lasso::Replay::Differs(story, why) => Ok(Again {
             headline: format!("{under}, {steps}: NOT AS STATED: {why}"),
             story: Some(story),
             as_stated: false,
+            example: None,
         }),
         lasso::Replay::Impossible(impossible) => Err(Trouble::differs(
             0,
@@ -255,12 +312,14 @@ fn counterexample(text: &str) -> Result<Again, Trouble> {
     let property = example.property.name();
     let under = under(&example.configuration, example.mutants);
     let steps = amount::grouped(example.actions.len().min(ACTIONS_MAX) as u64);
+    let replayed = example.replay();
     let again = |headline, story, as_stated| Again {
         headline,
         story: Some(story),
         as_stated,
+        example: Some(example.clone()),
     };
-    match example.replay() {
+    match replayed {
         Replayed::AsStated(story) => {
             let headline = format!("{under} violates {property} after {steps} steps, as stated");
             Ok(again(headline, story, true))

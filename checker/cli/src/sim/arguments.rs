@@ -40,6 +40,7 @@ Files in DIR, all but the first optional:
   rules_config, groups   affinity rules; groups of nodes
   datacenter.cfg         shutdown policy and scheduler, as JSON
   static_service_stats, dynamic_service_stats, service_status_NODE
+  faults                 what befalls single processes, not under pve
 
 Examples:
   ha-checker sim run tests/scenarios/double-fault

@@ -25,7 +25,7 @@ pub(crate) fn run(asked: &Sim, screen: &mut Screen) -> Result<End, Failure> {
     clippy::disallowed_types,
     reason = "a person's time, which no decision rests on"
 )]
-struct Stopwatch {
+pub(crate) struct Stopwatch {
     started: std::time::Instant,
     most: Duration,
 }
@@ -35,7 +35,7 @@ impl Stopwatch {
         clippy::disallowed_types,
         reason = "a person's time, which no decision rests on"
     )]
-    fn start(most: Duration) -> Self {
+    pub(crate) fn start(most: Duration) -> Self {
         Self {
             started: std::time::Instant::now(),
             most,
@@ -43,7 +43,7 @@ impl Stopwatch {
     }
 
     /// What is wrong, once the time is up.
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let most = self.most;
         match self.started.elapsed() < most {
             true => Ok(()),

@@ -269,3 +269,93 @@ fn journals_that_are_not_what_happened_are_found_out() {
     change(2, "{", "");
     refuses(&["replay", name], 2, &[":3:"]);
 }
+
+fn trace(name: &str) -> String {
+    format!(
+        "{}/../../docs/traces/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
+#[test]
+fn a_counterexample_becomes_a_case_that_violates_the_same_property() {
+    let directory = tempfile::tempdir().unwrap();
+    let case = directory.path().join("case");
+    let case = case.to_str().unwrap();
+    let example = trace("margin-of-one-reset");
+    let said = succeeds(&["replay", "-q", "--to-case", case, &example]);
+    assert!(
+        said.contains("the simulator violates taken-is-dead at 314 s, too"),
+        "{said}"
+    );
+    let ended = run(&["sim", "run", "--profile", "default", case]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    let found = ended.err.contains("taken-is-dead doesn't hold at 314 s");
+    assert!(found, "{}", ended.err);
+    // Not without the fault that the run is about.
+    let faults = directory.path().join("case/faults");
+    let text = fs::read_to_string(&faults).unwrap();
+    let kept = text.replace(
+        "stop node1 mux before ping 1",
+        "stop node1 mux before resize",
+    );
+    assert_ne!(kept, text);
+    fs::write(&faults, kept).unwrap();
+    succeeds(&["sim", "run", "--profile", "default", case]);
+    // A rule that is kept makes up for the fault.
+    let sound = text.replace("\"margin-of-one-reset\"", "");
+    assert_ne!(sound, text);
+    fs::write(&faults, sound).unwrap();
+    succeeds(&["sim", "run", "--profile", "default", case]);
+    // The reference's rounds know nothing of it.
+    refuses(&["sim", "run", case], 1, &["faults"]);
+    refuses(
+        &["replay", "-q", "--to-case", case, &example],
+        2,
+        &["failed to write"],
+    );
+}
+
+#[test]
+fn what_the_simulator_has_no_counterpart_of_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let case = directory.path().join("case");
+    let path = case.to_str().unwrap();
+    for (name, part) in [
+        (
+            "shorter-ttl-at-once",
+            "no counterpart of step 21, \"reconfigure\"",
+        ),
+        (
+            "read-settles-release",
+            "no counterpart of step 23, {\"execute-delayed\"",
+        ),
+        (
+            "boot-takes-over",
+            "no counterpart of hosts with each other's names",
+        ),
+    ] {
+        refuses(
+            &["replay", "-q", "--to-case", path, &trace(name)],
+            1,
+            &[part],
+        );
+        assert!(!case.exists());
+    }
+}
+
+#[test]
+fn a_counterexample_is_drawn() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("picture.svg");
+    let example = trace("frozen-is-dead");
+    succeeds(&[
+        "replay",
+        "-q",
+        "--picture",
+        file.to_str().unwrap(),
+        &example,
+    ]);
+    let drawn = fs::read_to_string(&file).unwrap();
+    assert!(drawn.starts_with("<svg ") && drawn.contains("frozen-is-dead"));
+}

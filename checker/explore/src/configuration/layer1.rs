@@ -471,7 +471,7 @@ fn who_is_who(timing: &Timing) -> Vec<Configuration> {
 /// κ = 3: the last regular ping is checked before D − p, the late one at D − 1; it is done just
 /// before the device would have reset the host, and so is the close that follows. κ = 1: the
 /// kernel kills the multiplexer at D, which closes the device.
-pub(super) fn latest_reset(timing: &Timing) -> u64 {
+pub(crate) fn latest_reset(timing: &Timing) -> u64 {
     let reset = timing.reset_max.0;
     match timing.kappa {
         Kappa::One => reset,

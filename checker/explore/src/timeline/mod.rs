@@ -14,6 +14,7 @@
 mod cluster;
 mod ending;
 mod exchange;
+mod frame;
 mod layout;
 mod scene;
 mod words;
@@ -22,6 +23,7 @@ use lockstep_world::leads::Promise;
 use lockstep_world::property::Property;
 use lockstep_world::{Action, Setup, World};
 
+pub use frame::{Frame, HostFrame, Life, LockFrame, Running};
 pub use layout::{Paint, layout, plain};
 
 use scene::Scene;
@@ -84,6 +86,8 @@ pub struct Story {
     pub broken_before: Option<(usize, Vec<Property>)>,
     /// The state at the end: paragraphs, each with a heading.
     pub ending: Vec<(String, Vec<String>)>,
+    /// The states, from the first to the last: one more than there are steps.
+    pub frames: Vec<Frame>,
 }
 
 /// What never comes in a run that goes on for ever.
@@ -163,6 +167,7 @@ struct Teller<'a> {
     broken: u64,
     broken_before: Option<(usize, Vec<Property>)>,
     steps: usize,
+    frames: Vec<Frame>,
 }
 
 impl<'a> Teller<'a> {
@@ -170,13 +175,21 @@ impl<'a> Teller<'a> {
         let mut fixed = setup.clone();
         fixed.symmetric.clear();
         let world = World::initial(setup);
+        let columns: Vec<usize> = (0..setup.hosts.len()).collect();
+        let first = Frame::of(&Scene {
+            setup,
+            world: &world,
+            tick: 0,
+            columns: &columns,
+        });
         Self {
             broken: world.broken_here(setup),
             setup,
             fixed,
             world,
             tick: 0,
-            columns: (0..setup.hosts.len()).collect(),
+            columns,
+            frames: vec![first],
             happenings: Vec::new(),
             broken_before: None,
             steps: 0,
@@ -235,6 +248,8 @@ impl<'a> Teller<'a> {
         self.follow_hosts(&after, &next);
         self.world = next;
         self.steps = step + 1;
+        let frame = Frame::of(&self.scene());
+        self.frames.push(frame);
     }
 
     /// Finds out which host went where when the symmetric ones were put in order.
@@ -258,6 +273,15 @@ impl<'a> Teller<'a> {
         }
     }
 
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            setup: self.setup,
+            world: &self.world,
+            tick: self.tick,
+            columns: &self.columns,
+        }
+    }
+
     fn end(self) -> Story {
         let scene = Scene {
             setup: self.setup,
@@ -273,6 +297,7 @@ impl<'a> Teller<'a> {
             never: None,
             broken_before: self.broken_before,
             ending: ending::of(&scene),
+            frames: self.frames,
             happenings: self.happenings,
         }
     }

@@ -5,6 +5,7 @@
 //! with file and line.
 
 mod check;
+pub mod faults;
 mod field;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +46,13 @@ pub struct Case {
     pub(crate) dynamic_stats: Option<BTreeMap<String, DynamicStats>>,
     /// Which services run at the beginning, by node.
     pub(crate) running: BTreeMap<String, BTreeSet<String>>,
+    /// What goes wrong beside the commands, under an own profile.
+    pub(crate) faults: Option<faults::Faults>,
     warnings: Vec<Warnings>,
 }
+
+/// The file that has faults.
+const FAULTS: &str = "faults";
 
 /// The file that has the commands.
 const COMMANDS: &str = "cmdlist";
@@ -289,6 +295,7 @@ impl Case {
             static_stats: case.objects("static_service_stats")?.value,
             dynamic_stats: case.objects("dynamic_service_stats")?.value,
             running,
+            faults: case.faults()?,
             warnings: vec![of_rules, of_groups],
         })
     }
@@ -372,6 +379,13 @@ impl Files<'_> {
             .filter(|(_, runs)| runs.is_set())
             .map(|(sid, _)| sid)
             .collect())
+    }
+
+    fn faults(&self) -> Result<Option<faults::Faults>, CaseError> {
+        let faults: Option<faults::Faults> = self.object(FAULTS)?.value;
+        let checked = faults.as_ref().map_or(Ok(()), faults::Faults::check);
+        checked.map_err(|message| self.error(FAULTS, None, message))?;
+        Ok(faults)
     }
 
     /// A file's text, unless there is none of that name.

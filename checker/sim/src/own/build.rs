@@ -38,8 +38,9 @@ pub(super) fn build(case: &Case, profile: Profile) -> Result<Cluster, Fatal> {
     for name in case.nodes.keys() {
         hosts.push(host(case, name, &mut names)?);
     }
-    let mut config = Config::of_profile(profile);
-    config.services = names.service_ranks();
+    let faults = case.faults.clone().unwrap_or_default();
+    let timing = faults.timing.clone().unwrap_or_else(|| profile.timing());
+    let mut config = Config::for_checking(timing, names.service_ranks(), faults.mask());
     config.nodes = names.node_ranks();
     let mut store = Store::default();
     store.put(Instant(0), records(case, &guests, status));
@@ -58,7 +59,10 @@ pub(super) fn build(case: &Case, profile: Profile) -> Result<Cluster, Fatal> {
         next_incarnation: 0,
         next_boot: 1,
         deliveries: 0,
-        watch: Watch::default(),
+        watch: Watch::judging(&faults.judged),
+        hardware_last: faults.hardware_last,
+        faults: faults.faults.into(),
+        traps: Vec::new(),
     })
 }
 

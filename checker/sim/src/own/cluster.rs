@@ -1,19 +1,23 @@
 //! The simulated cluster: hosts, store, and what everybody knows.
 
+use std::collections::VecDeque;
 use std::fmt;
 
 use lockstep_model::config::Config;
 use lockstep_model::event::Level;
 use lockstep_model::id::{Holder, Incarnation, LockId, NodeId, Revision};
 use lockstep_model::manager::status::Status;
+use lockstep_model::mutation::Mask;
 use lockstep_model::name::Names;
 use lockstep_model::record::{DataKey, Key, Outcome, Put, Write};
 use lockstep_model::time::Instant;
 
+use super::faults::Trap;
 use super::host::{Host, State};
 use super::store::{Store, Writer};
 use super::watch::Watch;
 use crate::case::Datacenter;
+use crate::case::faults::FaultCase;
 use crate::end::End;
 use crate::guests::Guests;
 use crate::log::{Daemon, Log, Source};
@@ -23,7 +27,7 @@ use crate::log::{Daemon, Log, Source};
 pub(crate) struct Cluster {
     pub(crate) log: Log,
     pub(crate) now: Instant,
-    pub(crate) config: Config,
+    pub(crate) config: Config<Mask>,
     pub(crate) names: Names,
     /// In the order of their names.
     pub(crate) hosts: Vec<Host>,
@@ -41,6 +45,12 @@ pub(crate) struct Cluster {
     /// How many inputs were taken in so far.
     pub(crate) deliveries: u64,
     pub(crate) watch: Watch,
+    /// What is still to go wrong.
+    pub(crate) faults: VecDeque<FaultCase>,
+    /// Whether devices reset their hosts after everything else of a moment.
+    pub(crate) hardware_last: bool,
+    /// What waits for an effect.
+    pub(crate) traps: Vec<Trap>,
 }
 
 impl Cluster {

@@ -30,6 +30,8 @@ pub(crate) struct CrmProcess {
     pub(crate) notified: bool,
     /// Whether a command asked it to stop.
     pub(crate) stopping: bool,
+    /// Whether it is stopped.
+    pub(crate) stopped: bool,
 }
 
 /// What reaches a CRM.
@@ -65,6 +67,7 @@ impl Cluster {
             inbox: VecDeque::from([ToCrm::Started]),
             notified: true,
             stopping: false,
+            stopped: false,
         });
     }
 
@@ -83,7 +86,7 @@ impl Cluster {
         }
         let sees = self.can_read(host);
         let snapshot = self.store.snapshot();
-        let Some(crm) = &mut self.hosts[host].crm else {
+        let Some(crm) = self.hosts[host].crm.as_mut().filter(|crm| !crm.stopped) else {
             return false;
         };
         if let Some(input) = crm.inbox.pop_front() {
@@ -98,7 +101,7 @@ impl Cluster {
     }
 
     pub(super) fn next_wakeup_crm(&self, host: usize) -> Option<Instant> {
-        let crm = self.hosts[host].crm.as_ref()?;
+        let crm = self.hosts[host].crm.as_ref().filter(|crm| !crm.stopped)?;
         Some(crm.machine.next_wakeup(&self.config)?.at)
     }
 

@@ -58,13 +58,19 @@ pub(crate) enum Device {
     },
 }
 
-/// The multiplexer's process. It is never paused.
+/// The multiplexer's process.
 #[derive(Debug)]
 pub(crate) struct MuxProcess {
     pub(crate) machine: Multiplexer,
     pub(crate) inbox: VecDeque<ToMux>,
     /// The LRM's process that it has a connection with.
     pub(crate) peer: Option<Incarnation>,
+    /// What it has yet to do.
+    pub(crate) outbox: VecDeque<watchdog::Effect>,
+    /// What came of what it did, not taken in yet.
+    pub(crate) done: VecDeque<watchdog::Input>,
+    /// Whether it is stopped.
+    pub(crate) stopped: bool,
 }
 
 /// What reaches the multiplexer.
@@ -94,6 +100,10 @@ pub(crate) struct LrmProcess {
     pub(crate) restarting: bool,
     /// Whether it was told to stop everything.
     pub(crate) stops: bool,
+    /// What it has yet to do.
+    pub(crate) outbox: VecDeque<lrm::Effect>,
+    /// Whether it is stopped.
+    pub(crate) stopped: bool,
 }
 
 /// A job that an agent does. It outlives its LRM.

@@ -12,6 +12,7 @@ use lockstep_model::time::{Instant, Span};
 
 use super::cluster::Cluster;
 use super::host::{LrmProcess, ToMux, Worker};
+use crate::case::faults::Process;
 use crate::log::Daemon;
 
 impl Cluster {
@@ -43,6 +44,8 @@ impl Cluster {
             notified: true,
             restarting: false,
             stops: false,
+            outbox: VecDeque::new(),
+            stopped: false,
         });
     }
 
@@ -91,10 +94,12 @@ impl Cluster {
         }
         let sees = self.can_read(host);
         let snapshot = self.store.snapshot();
-        let Some(lrm) = &mut self.hosts[host].lrm else {
+        let Some(lrm) = self.hosts[host].lrm.as_mut().filter(|lrm| !lrm.stopped) else {
             return false;
         };
-        if let Some(answer) = lrm.answers.pop_front() {
+        if !lrm.outbox.is_empty() {
+            self.empty_lrm(host);
+        } else if let Some(answer) = lrm.answers.pop_front() {
             self.step_presence(host, answer);
         } else if let Some(input) = lrm.inbox.pop_front() {
             self.step_lrm(host, input);
@@ -109,7 +114,7 @@ impl Cluster {
     }
 
     pub(super) fn next_wakeup_lrm(&self, host: usize) -> Option<Instant> {
-        let lrm = self.hosts[host].lrm.as_ref()?;
+        let lrm = self.hosts[host].lrm.as_ref().filter(|lrm| !lrm.stopped)?;
         let machine = lrm.machine.next_wakeup(&self.config);
         let presence = lrm.presence.next_wakeup(&self.config);
         machine
@@ -142,15 +147,36 @@ impl Cluster {
         for event in said.filter(|event| **event != Event::RequestUnanswered) {
             self.say_event(host, Daemon::Lrm, event);
         }
-        for effect in out.effects {
-            self.execute_lrm(host, effect);
+        if let Some(lrm) = &mut self.hosts[host].lrm {
+            lrm.outbox.extend(out.effects);
         }
+        self.empty_lrm(host);
         self.publish(host);
+    }
+
+    /// The LRM does what it has to do, until that is all or it is stopped.
+    pub(super) fn empty_lrm(&mut self, host: usize) {
+        loop {
+            let lrm = self.hosts[host].lrm.as_ref().filter(|lrm| !lrm.stopped);
+            let Some(effect) = lrm.and_then(|lrm| lrm.outbox.front()) else {
+                return;
+            };
+            let name = self.name_of_lrm_effect(effect);
+            if self.is_trapped(host, Process::Lrm, name, true) {
+                continue;
+            }
+            let lrm = self.hosts[host].lrm.as_mut();
+            let Some(effect) = lrm.and_then(|lrm| lrm.outbox.pop_front()) else {
+                return;
+            };
+            self.execute_lrm(host, effect);
+            self.is_trapped(host, Process::Lrm, name, false);
+        }
     }
 
     /// What the LRM says of itself now is to stand in its record.
     fn publish(&mut self, host: usize) {
-        let Some(lrm) = &self.hosts[host].lrm else {
+        let Some(lrm) = self.hosts[host].lrm.as_ref().filter(|lrm| !lrm.stopped) else {
             return;
         };
         let Some(status) = lrm.machine.published(&self.config, self.now) else {

@@ -16,6 +16,7 @@ mod agent;
 mod build;
 mod cluster;
 mod crm;
+mod faults;
 mod host;
 mod lrm;
 mod mux;
@@ -34,6 +35,24 @@ use crate::cluster::Fatal;
 use crate::log::{Log, Source};
 use crate::schedule::{Halt, Watch, last_words, show};
 use crate::{Ended, Options, Outcome};
+
+/// Ends a run under the reference's profile, which knows no faults of single processes.
+pub(crate) fn refuse(watch: &mut Watch<'_>) -> Outcome {
+    let error = "the case has a file 'faults', expected a run with --profile fast, default or \
+                 conservative";
+    let mut log = Log::default();
+    let source = Source::Simulator("hardware");
+    log.line(Level::Error, 0, source, &last_words(error));
+    let ended = match show(&mut log, watch) {
+        Ok(()) => Ended::Error(error.to_owned()),
+        Err(_) => Ended::Stopped,
+    };
+    Outcome {
+        ended,
+        reports: Vec::new(),
+        end: None,
+    }
+}
 
 /// Runs a case to its end under an own profile.
 pub(crate) fn run(

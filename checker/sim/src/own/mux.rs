@@ -10,6 +10,8 @@ use lockstep_model::watchdog::{Effect, Input, Multiplexer};
 
 use super::cluster::Cluster;
 use super::host::{Device, MuxProcess, ToMux};
+use crate::case::faults::Process;
+use crate::effects;
 
 impl Cluster {
     /// The multiplexer begins with its host.
@@ -19,15 +21,30 @@ impl Cluster {
             machine: Multiplexer::new(),
             inbox: VecDeque::from([ToMux::Input(Input::Started { marker })]),
             peer: None,
+            outbox: VecDeque::new(),
+            done: VecDeque::new(),
+            stopped: false,
         });
+    }
+
+    /// It is started again, and whoever lives connects.
+    pub(super) fn restart_mux(&mut self, host: usize) {
+        self.start_mux(host);
+        if let Some(lrm) = &mut self.hosts[host].lrm {
+            lrm.inbox.push_back(lrm::Input::WatchdogConnected);
+        }
     }
 
     /// It takes in the next thing that reached it.
     pub(super) fn deliver_mux(&mut self, host: usize) -> bool {
         let value = &mut self.hosts[host];
-        let Some(mux) = &mut value.mux else {
+        let Some(mux) = value.mux.as_mut().filter(|mux| !mux.stopped) else {
             return false;
         };
+        if !mux.outbox.is_empty() || !mux.done.is_empty() {
+            self.empty_mux(host);
+            return true;
+        }
         let Some(next) = mux.inbox.pop_front() else {
             return false;
         };
@@ -57,7 +74,7 @@ impl Cluster {
     }
 
     pub(super) fn next_wakeup_mux(&self, host: usize) -> Option<Instant> {
-        let mux = self.hosts[host].mux.as_ref()?;
+        let mux = self.hosts[host].mux.as_ref().filter(|mux| !mux.stopped)?;
         Some(mux.machine.next_wakeup(&self.config)?.at)
     }
 
@@ -70,20 +87,43 @@ impl Cluster {
     }
 
     fn step_mux(&mut self, host: usize, input: Input) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let Some(mux) = &mut self.hosts[host].mux else {
+        if let Some(mux) = &mut self.hosts[host].mux {
+            mux.done.push_back(input);
+        }
+        self.empty_mux(host);
+    }
+
+    /// The multiplexer does what it has to do and takes in what comes of it, until that is all or it
+    /// is stopped.
+    pub(super) fn empty_mux(&mut self, host: usize) {
+        loop {
+            let Some(mux) = self.hosts[host].mux.as_mut().filter(|mux| !mux.stopped) else {
                 return;
             };
-            let mut out = Effects::new();
-            mux.machine.step(&self.config, self.now, input, &mut out);
-            let checked = mux.machine.check(&self.config);
-            self.judge_machine(host, checked);
-            for event in &out.events {
-                self.mux_says(host, event);
-            }
-            for effect in out.effects {
-                inputs.extend(self.execute_mux(host, effect));
+            if let Some(effect) = mux.outbox.front() {
+                let name = effects::of_mux(effect);
+                if self.is_trapped(host, Process::Mux, name, true) {
+                    continue;
+                }
+                let mux = self.hosts[host].mux.as_mut();
+                if let Some(effect) = mux.and_then(|mux| mux.outbox.pop_front()) {
+                    let input = self.execute_mux(host, effect);
+                    if let Some(mux) = &mut self.hosts[host].mux {
+                        mux.done.extend(input);
+                    }
+                    self.is_trapped(host, Process::Mux, name, false);
+                }
+            } else if let Some(input) = mux.done.pop_front() {
+                let mut out = Effects::new();
+                mux.machine.step(&self.config, self.now, input, &mut out);
+                mux.outbox.extend(out.effects);
+                let checked = mux.machine.check(&self.config);
+                self.judge_machine(host, checked);
+                for event in &out.events {
+                    self.mux_says(host, event);
+                }
+            } else {
+                return;
             }
         }
     }

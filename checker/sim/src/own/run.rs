@@ -55,12 +55,20 @@ pub(super) fn run(
     }
     loop {
         settle(cluster, watch)?;
+        run_faults(cluster, false, watch)?;
         if cluster.is_violated() {
             return Ok(Ended::Violated);
         }
         let slot = Instant(script.slot.saturating_mul(1000));
         let next = cluster.next_event().filter(|at| *at < slot);
         cluster.now = next.unwrap_or(slot).max(cluster.now);
+        run_faults(cluster, true, watch)?;
+        if cluster.hardware_last {
+            settle(cluster, watch)?;
+            if cluster.is_violated() {
+                return Ok(Ended::Violated);
+            }
+        }
         cluster.run_hardware();
         cluster.end_jobs();
         if next.is_some() {
@@ -138,6 +146,21 @@ fn execute(cluster: &mut Cluster, line: &str, script: &mut Script) -> Result<(),
     let pause = Span(rounds.saturating_mul(LOOP_MIN * 1000));
     *until = (*until).max(cluster.now) + pause;
     cluster.watch.faults = true;
+    Ok(())
+}
+
+/// The faults of this moment: those that come before everything else, or all that are left. What
+/// follows from each happens before the next.
+fn run_faults(cluster: &mut Cluster, first: bool, watch: &mut Watch<'_>) -> Result<(), Halt> {
+    while !cluster.is_violated()
+        && let Some(fault) = cluster.take_fault(first)
+    {
+        cluster.run_fault(&fault)?;
+        if !first {
+            settle(cluster, watch)?;
+        }
+        show(&mut cluster.log, watch)?;
+    }
     Ok(())
 }
 
@@ -232,6 +255,7 @@ impl Cluster {
                 next.push(self.next_wakeup_crm(host));
             }
         }
+        next.push(self.next_fault());
         for paused in [self.lrms_paused, self.crms_paused] {
             next.push(Some(paused).filter(|until| *until > self.now));
         }

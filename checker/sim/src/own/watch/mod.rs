@@ -39,6 +39,8 @@ use crate::watch::{Property, Report};
 pub(crate) struct Watch {
     /// The properties that didn't hold. The first ends the run.
     pub(crate) reports: Vec<Report>,
+    /// The properties that are judged; none: all.
+    judged: Vec<Property>,
     /// Whether instances have to be looked at again.
     pub(crate) dirty: bool,
     /// Whether the case has done anything that may make a reset necessary.
@@ -57,9 +59,23 @@ pub(crate) struct Watch {
     rules: Option<(Revision, Compiled)>,
 }
 
+impl Watch {
+    /// Judges the properties of these names, or all.
+    pub(super) fn judging(names: &[String]) -> Self {
+        let judged = names.iter().filter_map(|name| Property::named(name));
+        Self {
+            judged: judged.collect(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Cluster {
     /// A property doesn't hold.
     pub(super) fn report(&mut self, property: Property, what: String) {
+        if !self.watch.judged.is_empty() && !self.watch.judged.contains(&property) {
+            return;
+        }
         let seconds = self.seconds();
         self.watch.reports.push(Report {
             property,
