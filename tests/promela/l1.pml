@@ -16,6 +16,15 @@
 #include "lrm.pml"
 
 byte budget = BUDGET;
+#ifdef EACH_ONCE
+short spent;
+#endif
+#ifdef OUTAGE_MAX
+byte outage;                    /* for how long a host hasn't reached the store */
+#define OUTAGE_OVER ((c[0].cut || c[1].cut) && outage >= OUTAGE_MAX)
+#else
+#define OUTAGE_OVER false
+#endif
 #if WANTS > 0
 byte wants = WANTS;
 #endif
@@ -24,11 +33,31 @@ byte wants = WANTS;
 #define D_LEFT(left, margin) ((left) > (margin) ? (left) - (margin) : 0)
 #define IS_DELAYED(k) (now.q[k].state == SENT || now.q[k].state == LATE)
 #define DELAYED (IS_DELAYED(0) + IS_DELAYED(1) + IS_DELAYED(NQ) + IS_DELAYED(NQ + 1) + \
+    (NQ > 2 ? IS_DELAYED(NQ - 1) + IS_DELAYED(2 * NQ - 1) : 0) + \
     (now.c[0].read == LATE) + (now.c[1].read == LATE))
 c_decl { \#include "observe.h" }
 #endif
 
-#define MAY_FAIL(host) (budget > 0 && FAULTS_ON_##host)
+#define MAY_FAIL(host, kind) (budget > 0 && UNSPENT(kind) && FAULTS_ON_##host && FAILS_##host)
+
+/* With REDUCE a process that has something to do does so before others move, as in the checker:
+ * faults of its host and its hardware can still come between. */
+#define LRM_MOVES (LRM_RUNS && LRM_BUSY)
+#define MUX_MOVES (MUX_RUNS && todo0 != NOTHING)
+#define CONTENDER_MOVES (CONTENDER_RUNS && CONTENDER_BUSY)
+#ifdef REDUCE
+#define MUX_TURN (!LRM_MOVES)
+#define CONTENDER_TURN (!LRM_MOVES && !MUX_MOVES)
+#define STILL (!LRM_MOVES && !MUX_MOVES && !CONTENDER_MOVES)
+#define FAILS_0 (LRM_MOVES || MUX_MOVES || !CONTENDER_MOVES)
+#define FAILS_1 CONTENDER_TURN
+#else
+#define MUX_TURN true
+#define CONTENDER_TURN true
+#define STILL true
+#define FAILS_0 true
+#define FAILS_1 true
+#endif
 
 /* The process that lives, or nothing of it: whose instance does a grant speak for? */
 #define OF_THIS_BOOT (held && (owner == LRM || owner == LRM_DEAD))
@@ -36,13 +65,27 @@ c_decl { \#include "observe.h" }
 #define GUARDED_BY_DEVICE (device && enforced && enforced_left + age <= T)
 #define WATCHDOG_GUARDS (!(running && OF_THIS_BOOT) || GUARDED_BY_DEVICE)
 
-/* Sends what a client asks of the store. Its request may be delayed for any time. */
 #define CAN_SEND(i) (q[(i) * NQ].state == MADE)
+#define LRM_LISTENS (LRM_RUNS && !LRM_BUSY && STILL)
+#define MUX_LISTENS (MUX_RUNS && todo0 == NOTHING && STILL)
+#define CONTENDER_RUNS (c[1].alive && !c[1].paused)
+#define CONTENDER_BUSY (CAN_SEND(1) || c[1].read == MADE)
+#define CONTENDER_DUE ( \
+    (PENDING(1) && q[NQ].left <= T - TAU) || \
+    (!PENDING(1) && c[1].hold && c[1].renew == 0 && c[1].read == FREE) || \
+    (c[1].read != FREE && c[1].read_age >= TAU) || \
+    (!PENDING(1) && c[1].read == FREE && SILENCE_OVER(1)))
+#define CONTENDER_HAS_ANSWER (q[NQ].state == ANSWERED || q[NQ + 1].state == ANSWERED || \
+    (NQ > 2 && q[2 * NQ - 1].state == ANSWERED))
+#define CONTENDER_COULD_ACT (CONTENDER_BUSY || CONTENDER_HAS_ANSWER || c[1].read == ANSWERED || \
+    (c[1].news && REACHES(1)) || CONTENDER_DUE)
+#define CONTENDER_LISTENS (CONTENDER_RUNS && !CONTENDER_BUSY && STILL)
 
+/* Sends what a client asks of the store. Its request may be delayed for any time. */
 inline send_write(i) {
     if
-    :: REACHES(i) -> apply(i * NQ); q[i * NQ].state = ANSWERED; tidy(i); tidy(1 - i)
-    :: else -> q[i * NQ].state = LOST
+    :: REACHES(i) -> apply(i * NQ); q[(i) * NQ].state = ANSWERED; tidy(i); tidy(1 - i)
+    :: else -> q[(i) * NQ].state = LOST
     fi
 }
 
@@ -59,19 +102,19 @@ proctype Lrm() {
     :: d_step { LRM_RUNS && c[0].read == MADE -> send_read(0) }
     :: d_step { LRM_RUNS && asking -> send() }
     :: d_step { LRM_RUNS && (job != 0 || kill_due || !serving) -> work() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && q[0].state == ANSWERED -> answer(0, 0); proceed() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && q[1].state == ANSWERED -> answer(0, 1); proceed() }
+    :: d_step { LRM_LISTENS && q[0].state == ANSWERED -> answer(0, 0); proceed() }
+    :: d_step { LRM_LISTENS && q[1].state == ANSWERED -> answer(0, 1); proceed() }
 #if NQ > 2
-    :: d_step { LRM_RUNS && !LRM_BUSY && q[2].state == ANSWERED -> answer(0, 2); proceed() }
+    :: d_step { LRM_LISTENS && q[2].state == ANSWERED -> answer(0, 2); proceed() }
 #endif
-    :: d_step { LRM_RUNS && !LRM_BUSY && c[0].read == ANSWERED -> take_read(); proceed() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && c[0].news && REACHES(0) -> look(); proceed() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && told != NOTHING -> take_told(); proceed() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && told == NOTHING && hung_up ->
+    :: d_step { LRM_LISTENS && c[0].read == ANSWERED -> take_read(); proceed() }
+    :: d_step { LRM_LISTENS && c[0].news && REACHES(0) -> look(); proceed() }
+    :: d_step { LRM_LISTENS && told != NOTHING -> take_told(); proceed() }
+    :: d_step { LRM_LISTENS && told == NOTHING && hung_up ->
             hung_up = 0; connected = 0; asked = NOTHING; asked_left = 0; proceed() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && told == NOTHING && !hung_up && connects ->
+    :: d_step { LRM_LISTENS && told == NOTHING && !hung_up && connects ->
             connects = 0; connected = 1; ask(ATTACH, 0); proceed() }
-    :: d_step { LRM_RUNS && !LRM_BUSY && LRM_DUE -> time_out(0); tidy(0); proceed() }
+    :: d_step { LRM_LISTENS && LRM_DUE -> time_out(0); tidy(0); proceed() }
     od
 }
 
@@ -89,23 +132,10 @@ inline contend() {
     fi
 }
 
-#define CONTENDER_RUNS (c[1].alive && !c[1].paused)
-#define CONTENDER_BUSY (CAN_SEND(1) || c[1].read == MADE)
-#define CONTENDER_DUE ( \
-    (PENDING(1) && q[NQ].left <= T - TAU) || \
-    (!PENDING(1) && c[1].hold && c[1].renew == 0 && c[1].read == FREE) || \
-    (c[1].read != FREE && c[1].read_age >= TAU) || \
-    (!PENDING(1) && c[1].read == FREE && SILENCE_OVER(1)))
-#define CONTENDER_HAS_ANSWER (q[NQ].state == ANSWERED || q[NQ + 1].state == ANSWERED || \
-    (NQ > 2 && q[2 * NQ - 1].state == ANSWERED))
-#define CONTENDER_COULD_ACT (CONTENDER_BUSY || CONTENDER_HAS_ANSWER || c[1].read == ANSWERED || \
-    (c[1].news && REACHES(1)) || CONTENDER_DUE)
-#define CONTENDER_LISTENS (CONTENDER_RUNS && !CONTENDER_BUSY)
-
 proctype Contender() {
     do
-    :: d_step { CONTENDER_RUNS && CAN_SEND(1) -> send_write(1) }
-    :: d_step { CONTENDER_RUNS && c[1].read == MADE -> send_read(1) }
+    :: d_step { CONTENDER_RUNS && CAN_SEND(1) && CONTENDER_TURN -> send_write(1) }
+    :: d_step { CONTENDER_RUNS && c[1].read == MADE && CONTENDER_TURN -> send_read(1) }
     :: d_step { CONTENDER_LISTENS && q[NQ].state == ANSWERED -> answer(1, NQ); contend() }
     :: d_step { CONTENDER_LISTENS && q[NQ + 1].state == ANSWERED -> answer(1, NQ + 1); contend() }
 #if NQ > 2
@@ -125,11 +155,11 @@ proctype Contender() {
 
 proctype Multiplexer() {
     do
-    :: d_step { MUX_RUNS && todo0 != NOTHING -> do_first() }
-    :: d_step { MUX_RUNS && todo0 == NOTHING && HAS_MAIL(0) -> expire(); take_mail(0); after_mux() }
-    :: d_step { MUX_RUNS && todo0 == NOTHING && HAS_MAIL(1) -> expire(); take_mail(1); after_mux() }
-    :: d_step { MUX_RUNS && todo0 == NOTHING && HAS_MAIL(2) -> expire(); take_mail(2); after_mux() }
-    :: d_step { MUX_RUNS && todo0 == NOTHING && MUX_DUE -> expire(); after_mux() }
+    :: d_step { MUX_MOVES && MUX_TURN -> do_first() }
+    :: d_step { MUX_LISTENS && HAS_MAIL(0) -> expire(); take_mail(0); after_mux() }
+    :: d_step { MUX_LISTENS && HAS_MAIL(1) -> expire(); take_mail(1); after_mux() }
+    :: d_step { MUX_LISTENS && HAS_MAIL(2) -> expire(); take_mail(2); after_mux() }
+    :: d_step { MUX_LISTENS && MUX_DUE -> expire(); after_mux() }
     od
 }
 
@@ -138,32 +168,32 @@ proctype Multiplexer() {
 
 proctype Hardware() {
     do
-    :: d_step { RESET_DUE ->
-#ifdef CHECK_NO_NEEDLESS_RESET
+    :: d_step { RESET_DUE && FAILS_0 ->
+#if defined(CHECK_NO_NEEDLESS_RESET) || defined(CHECK_OUTAGE_TOLERATED)
             assert(false);
 #endif
             host_ends() }
-    :: d_step { TIMER_DUE -> mux_ends() }
-    :: d_step { on == 0 -> on = 1; mux_alive = 1; lrm_starts() }
+    :: d_step { TIMER_DUE && FAILS_0 -> mux_ends() }
+    :: d_step { STILL && on == 0 -> on = 1; mux_alive = 1; lrm_starts() }
     od
 }
 
 /* What ends a fault is free. */
 proctype Recovery() {
     do
-    :: d_step { c[0].paused -> c[0].paused = 0 }
-    :: d_step { c[1].paused -> c[1].paused = 0 }
-    :: d_step { mux_paused -> mux_paused = 0 }
-    :: d_step { on && !c[0].alive -> lrm_starts() }
+    :: d_step { STILL && c[0].paused -> c[0].paused = 0 }
+    :: d_step { STILL && c[1].paused -> c[1].paused = 0 }
+    :: d_step { STILL && mux_paused -> mux_paused = 0 }
+    :: d_step { STILL && on && !c[0].alive -> lrm_starts() }
 #ifdef MARKER_IGNORED
-    :: d_step { on && !mux_alive -> mux_alive = 1; connects = c[0].alive }
+    :: d_step { STILL && on && !mux_alive -> mux_alive = 1; connects = c[0].alive }
 #else
-    :: d_step { on && !mux_alive && !marker -> mux_alive = 1; connects = c[0].alive }
+    :: d_step { STILL && on && !mux_alive && !marker -> mux_alive = 1; connects = c[0].alive }
 #endif
-    :: d_step { !c[1].alive -> c[1].alive = 1; c[1].news = 1; contend() }
+    :: d_step { STILL && !c[1].alive -> c[1].alive = 1; c[1].news = 1; contend() }
 #ifdef ISOLATE
-    :: d_step { c[0].cut -> c[0].cut = 0; c[0].news = c[0].alive }
-    :: d_step { c[1].cut -> c[1].cut = 0; c[1].news = c[1].alive }
+    :: d_step { STILL && c[0].cut -> c[0].cut = 0; c[0].news = c[0].alive }
+    :: d_step { STILL && c[1].cut -> c[1].cut = 0; c[1].news = c[1].alive }
 #endif
     od
 }
@@ -171,7 +201,7 @@ proctype Recovery() {
 /* Answers that are on their way when the connection breaks are lost. */
 inline cut_off(i) {
     c[i].cut = 1;
-    for (n : i * NQ .. i * NQ + NQ - 1) {
+    for (n : (i) * NQ .. (i) * NQ + NQ - 1) {
         if
         :: q[n].state == ANSWERED -> q[n].state = LOST
         :: else
@@ -194,43 +224,43 @@ inline delay_read(i) {
 proctype Faults() {
     do
 #ifdef PAUSE_LRM
-    :: d_step { MAY_FAIL(0) && on && c[0].alive && !c[0].paused -> budget--; c[0].paused = 1 }
+    :: d_step { MAY_FAIL(0, 0) && on && c[0].alive && !c[0].paused -> SPEND(0); c[0].paused = 1 }
 #endif
 #ifdef PAUSE_MUX
-    :: d_step { MAY_FAIL(0) && on && mux_alive && !mux_paused && MUX_COULD_ACT ->
-            budget--; mux_paused = 1 }
+    :: d_step { MAY_FAIL(0, 1) && on && mux_alive && !mux_paused && MUX_COULD_ACT ->
+            SPEND(1); mux_paused = 1 }
 #endif
 #ifdef PAUSE_CONTENDER
-    :: d_step { MAY_FAIL(1) && c[1].alive && !c[1].paused -> budget--; c[1].paused = 1 }
+    :: d_step { MAY_FAIL(1, 2) && c[1].alive && !c[1].paused -> SPEND(2); c[1].paused = 1 }
 #endif
 #ifdef PAUSE_ALL
-    :: d_step { MAY_FAIL(0) && on && ((c[0].alive && !c[0].paused) || (mux_alive && !mux_paused)) ->
-            budget--; c[0].paused = c[0].alive; mux_paused = mux_alive }
-    :: d_step { MAY_FAIL(1) && c[1].alive && !c[1].paused -> budget--; c[1].paused = 1 }
+    :: d_step { MAY_FAIL(0, 3) && on && ((c[0].alive && !c[0].paused) || (mux_alive && !mux_paused)) ->
+            SPEND(3); c[0].paused = c[0].alive; mux_paused = mux_alive }
+    :: d_step { MAY_FAIL(1, 3) && c[1].alive && !c[1].paused -> SPEND(3); c[1].paused = 1 }
 #endif
 #ifdef CRASH_LRM
-    :: d_step { MAY_FAIL(0) && on && c[0].alive -> budget--; lrm_ends() }
+    :: d_step { MAY_FAIL(0, 4) && on && c[0].alive -> SPEND(4); lrm_ends() }
 #endif
 #ifdef CRASH_MUX
-    :: d_step { MAY_FAIL(0) && on && mux_alive -> budget--; mux_ends() }
+    :: d_step { MAY_FAIL(0, 5) && on && mux_alive -> SPEND(5); mux_ends() }
 #endif
 #ifdef CRASH_CONTENDER
-    :: d_step { MAY_FAIL(1) && c[1].alive -> budget--; client_ends(1, CONT_DEAD) }
+    :: d_step { MAY_FAIL(1, 6) && c[1].alive -> SPEND(6); client_ends(1, CONT_DEAD) }
 #endif
 #ifdef POWER
-    :: d_step { MAY_FAIL(0) && on -> budget--; host_ends() }
-    :: d_step { MAY_FAIL(1) && c[1].alive -> budget--; client_ends(1, CONT_DEAD) }
+    :: d_step { MAY_FAIL(0, 7) && on -> SPEND(7); host_ends() }
+    :: d_step { MAY_FAIL(1, 7) && c[1].alive -> SPEND(7); client_ends(1, CONT_DEAD) }
 #endif
 #ifdef ISOLATE
-    :: d_step { MAY_FAIL(0) && on && !c[0].cut -> budget--; cut_off(0) }
-    :: d_step { MAY_FAIL(1) && !c[1].cut -> budget--; cut_off(1) }
+    :: d_step { MAY_FAIL(0, 8) && on && !c[0].cut -> SPEND(8); cut_off(0) }
+    :: d_step { MAY_FAIL(1, 8) && !c[1].cut -> SPEND(8); cut_off(1) }
 #endif
 #ifdef DELAY
-    :: d_step { MAY_FAIL(0) && LRM_RUNS && CAN_SEND(0) -> budget--; q[0].state = SENT; tidy(0) }
-    :: d_step { MAY_FAIL(1) && CONTENDER_RUNS && CAN_SEND(1) ->
-            budget--; q[NQ].state = SENT; tidy(1) }
-    :: d_step { MAY_FAIL(0) && LRM_RUNS && c[0].read == MADE -> budget--; delay_read(0) }
-    :: d_step { MAY_FAIL(1) && CONTENDER_RUNS && c[1].read == MADE -> budget--; delay_read(1) }
+    :: d_step { MAY_FAIL(0, 9) && LRM_RUNS && CAN_SEND(0) -> SPEND(9); q[0].state = SENT; tidy(0) }
+    :: d_step { MAY_FAIL(1, 9) && CONTENDER_RUNS && CAN_SEND(1) ->
+            SPEND(9); q[NQ].state = SENT; tidy(1) }
+    :: d_step { MAY_FAIL(0, 9) && LRM_RUNS && c[0].read == MADE -> SPEND(9); delay_read(0) }
+    :: d_step { MAY_FAIL(1, 9) && CONTENDER_RUNS && c[1].read == MADE -> SPEND(9); delay_read(1) }
 #endif
     od
 }
@@ -238,8 +268,8 @@ proctype Faults() {
 
 #ifdef DELAY
 /* A request that was delayed reaches the store, or its answer the sender: any time, or never. */
-#define ARRIVES(k) d_step { q[k].state == SENT -> apply(k); q[k].state = LATE; tidy(0); tidy(1) }
-#define IS_HEARD(k) d_step { q[k].state == LATE && REACHES(CLIENT_OF(k)) -> q[k].state = ANSWERED }
+#define ARRIVES(k) d_step { STILL && q[k].state == SENT -> apply(k); q[k].state = LATE; tidy(0); tidy(1) }
+#define IS_HEARD(k) d_step { STILL && q[k].state == LATE && REACHES(CLIENT_OF(k)) -> q[k].state = ANSWERED }
 
 proctype Network() {
     do
@@ -251,8 +281,8 @@ proctype Network() {
     :: IS_HEARD(1)
     :: IS_HEARD(NQ)
     :: IS_HEARD(NQ + 1)
-    :: d_step { c[0].read == LATE && REACHES(0) -> c[0].read = ANSWERED }
-    :: d_step { c[1].read == LATE && REACHES(1) -> c[1].read = ANSWERED }
+    :: d_step { STILL && c[0].read == LATE && REACHES(0) -> c[0].read = ANSWERED }
+    :: d_step { STILL && c[1].read == LATE && REACHES(1) -> c[1].read = ANSWERED }
 #if NQ > 2
     :: ARRIVES(2)
     :: ARRIVES(NQ + 2)
@@ -266,7 +296,7 @@ proctype Network() {
 #if WANTS > 0
 proctype People() {
     do
-    :: d_step { wants > 0 ->
+    :: d_step { STILL && wants > 0 ->
             wants--; wanted = !wanted;
             view_stands = 0; c[0].shows_record = 0; c[1].shows_record = 0;
             c[0].news = c[0].alive; c[1].news = c[1].alive }
@@ -276,7 +306,7 @@ proctype People() {
 
 /* Time passes only when nothing else has to happen first. */
 #define URGENT ((LRM_RUNS && LRM_COULD_ACT) || (MUX_RUNS && MUX_COULD_ACT) || \
-    (CONTENDER_RUNS && CONTENDER_COULD_ACT) || RESET_DUE || TIMER_DUE)
+    (CONTENDER_RUNS && CONTENDER_COULD_ACT) || RESET_DUE || TIMER_DUE || OUTAGE_OVER)
 
 #define LESS(x) x = (x > 0 -> x - 1 : 0)
 #define MORE(x) x = (x < T -> x + 1 : T)
@@ -284,6 +314,9 @@ proctype People() {
 inline tick() {
     age = (held -> (age < T -> age + 1 : T) : 0);
     LESS(trailing);
+#ifdef OUTAGE_MAX
+    outage = (c[0].cut || c[1].cut -> (outage < OUTAGE_MAX -> outage + 1 : outage) : 0);
+#endif
     elapsed = (device -> elapsed + 1 : 0);
     LESS(timer_left); LESS(enforced_left); LESS(arm_left); LESS(op_left); LESS(reply_left);
     LESS(next_ping); LESS(told_left); LESS(asked_left); LESS(guard_left); LESS(refused_left);

@@ -82,6 +82,7 @@ byte age;                       /* for how long the lock has not changed; a ghos
 hidden byte n;
 hidden byte m;
 hidden byte f;
+hidden byte room;               /* always 0: names the assertions about the model's own bounds */
 
 #define REACHES(i) (!c[i].cut)
 #define PENDING(i) (q[(i) * NQ].state != FREE)
@@ -111,7 +112,7 @@ inline copy(to, k) {
 
 /* What was given up and can have no effect any more is dropped; the rest moves up. */
 inline tidy(i) {
-    for (n : i * NQ .. i * NQ + NQ - 1) {
+    for (n : (i) * NQ .. (i) * NQ + NQ - 1) {
         if
         :: q[n].state == SENT && !COMPARES(n) -> q[n].state = LATE; q[n].ok = 0
         :: else
@@ -123,8 +124,8 @@ inline tidy(i) {
     }
 #if NQ > 2
     if
-    :: q[i * NQ + 1].state == FREE && q[i * NQ + 2].state != FREE ->
-        copy(i * NQ + 1, i * NQ + 2); forget(i * NQ + 2)
+    :: q[(i) * NQ + 1].state == FREE && q[(i) * NQ + 2].state != FREE ->
+        copy(i * NQ + 1, (i) * NQ + 2); forget(i * NQ + 2)
     :: else
     fi;
 #endif
@@ -133,15 +134,15 @@ inline tidy(i) {
 
 /* Moves the pending request to those that were given up. */
 inline give_up(i) {
-    m = i * NQ + 1;
+    m = (i) * NQ + 1;
 #if NQ > 2
     if
     :: q[m].state != FREE -> m++
     :: else
     fi;
 #endif
-    assert(q[m].state == FREE); /* too few are remembered: raise NQ */
-    copy(m, i * NQ);
+    assert(room + (q[m].state == FREE)); /* otherwise raise NQ */
+    copy(m, (i) * NQ);
     forget(i * NQ)
 }
 
@@ -210,10 +211,10 @@ inline observe(i, change, who, is_held, grant_stands, beat_stands) {
     fi;
     c[i].known = 1;
 #ifdef READ_SETTLES
-    for (n : i * NQ + 1 .. i * NQ + NQ - 1) { q[n].awaited = 0 }
+    for (n : (i) * NQ + 1 .. (i) * NQ + NQ - 1) { q[n].awaited = 0 }
     tidy(i);
 #endif
-    for (n : i * NQ .. i * NQ + NQ - 1) {
+    for (n : (i) * NQ .. (i) * NQ + NQ - 1) {
         q[n].overtaken = q[n].ok && q[n].awaited
     }
     n = 0
@@ -249,7 +250,7 @@ inline end_read(i) {
 #if defined(AUTHORITY_FROM_REPLY)
 #define GIVES(i, k) T
 #elif defined(AUTHORITY_FROM_LATEST)
-#define GIVES(i, k) (PENDING(i) && k != i * NQ -> q[i * NQ].left : q[k].left)
+#define GIVES(i, k) (PENDING(i) && k != (i) * NQ -> q[(i) * NQ].left : q[k].left)
 #else
 #define GIVES(i, k) q[k].left
 #endif
@@ -296,7 +297,7 @@ inline answer(i, k) {
     if
     :: f ->                                 /* confirmed: nothing older can be applied any more */
         c[i].unsettled = 0;
-        for (n : i * NQ + 1 .. i * NQ + NQ - 1) { q[n].awaited = 0 }
+        for (n : (i) * NQ + 1 .. (i) * NQ + NQ - 1) { q[n].awaited = 0 }
     :: else
     fi;
     tidy(i)
@@ -305,11 +306,11 @@ inline answer(i, k) {
 /* Gives up what had its time. The lock is read before it is written again. */
 inline time_out(i) {
     if
-    :: PENDING(i) && q[i * NQ].left <= T - TAU ->
+    :: PENDING(i) && q[(i) * NQ].left <= T - TAU ->
         c[i].read_wanted = 1; c[i].read_for_lock = (i == 0);
         c[i].unsettled = 1;
         if
-        :: q[i * NQ].state == LOST && q[i * NQ].kind != RELEASE -> forget(i * NQ)
+        :: q[(i) * NQ].state == LOST && q[(i) * NQ].kind != RELEASE -> forget(i * NQ)
         :: else -> give_up(i)
         fi
     :: else

@@ -296,14 +296,14 @@ inline lrm_starts() {
 
 /* Everything that a process of client i knows is gone with it; a request on its way is not. */
 inline client_ends(i, as_whom) {
-    for (n : i * NQ .. i * NQ + NQ - 1) {
+    for (n : (i) * NQ .. (i) * NQ + NQ - 1) {
         if
         :: q[n].state == SENT -> q[n].awaited = 0; q[n].from = (q[n].from == ME(i) -> as_whom : q[n].from)
         :: else -> forget(n)
         fi
     }
     if
-    :: q[i * NQ].state == SENT -> give_up(i)
+    :: q[(i) * NQ].state == SENT -> give_up(i)
     :: else
     fi;
     owner = (owner == ME(i) -> as_whom : owner);
@@ -324,7 +324,7 @@ inline lrm_ends() {
     if
     :: mux_alive ->
         m = (HAS_MAIL(1) -> 2 : 1);
-        assert(!HAS_MAIL(m));
+        assert(room + !HAS_MAIL(m));
         inbox[m].what = inbox[0].what; inbox[m].from = process; inbox[m].arm = inbox[0].arm;
         inbox[m].left = inbox[0].left; inbox[m].gone = 1;
         end_message(0); inbox[0].from = 0

@@ -78,7 +78,7 @@ inline todo(what_next) {
     if
     :: todo0 == NOTHING -> todo0 = what_next
     :: todo0 != NOTHING && todo1 == NOTHING -> todo1 = what_next
-    :: else -> assert(todo2 == NOTHING); todo2 = what_next
+    :: else -> assert(room + (todo2 == NOTHING)); todo2 = what_next
     fi
 }
 

@@ -64,11 +64,24 @@
 #ifndef FAULTS_ON_1
 #define FAULTS_ON_1 1
 #endif
+/* With EACH_ONCE each kind of fault happens at most once. */
+#ifdef EACH_ONCE
+#define SPEND(kind) budget--; spent = spent | (1 << kind)
+#define UNSPENT(kind) ((spent & (1 << kind)) == 0)
+#else
+#define SPEND(kind) budget--
+#define UNSPENT(kind) true
+#endif
+
 /* How often somebody changes his mind whether the service is to run. */
 #ifndef WANTS
 #define WANTS 0
 #endif
 /* Requests of one process that are remembered: the pending one and the given up. */
 #ifndef NQ
+#if BUDGET > 1
+#define NQ 3
+#else
 #define NQ 2
+#endif
 #endif

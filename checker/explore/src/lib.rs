@@ -3,7 +3,7 @@
 //! [`search`] is a search over any stateright model and knows nothing of Lockstep. [`cluster`]
 //! makes the world such a model, [`configuration`] names what is explored, [`mutants`] what must
 //! fail and [`trial`] whether it does, [`counterexample`] and [`timeline`] show how. [`lease`] is a small model of known size to
-//! measure the search with.
+//! measure the search with, [`sight`] what is compared with other models.
 //!
 //! This crate takes no decision of the protocol and prints nothing.
 
@@ -13,5 +13,6 @@ pub mod counterexample;
 pub mod lease;
 pub mod mutants;
 pub mod search;
+pub mod sight;
 pub mod timeline;
 pub mod trial;
