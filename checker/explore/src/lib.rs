@@ -2,10 +2,10 @@
 //!
 //! [`search`] is a search over any stateright model and knows nothing of Lockstep. [`cluster`]
 //! makes the world such a model and [`promised`] one in which something must happen,
-//! [`configuration`] names what is explored, [`mutants`] what must
-//! fail and [`trial`] whether it does, [`counterexample`], [`lasso`] and
-//! [`timeline`] show how. [`lease`] is a small model of known size to
-//! measure the search with.
+//! [`configuration`] names what is explored, [`mutants`] what must fail and [`trial`] whether it
+//! does, [`counterexample`], [`lasso`], [`timeline`] and [`picture`] show how. [`sweep`] asks the
+//! search about the margin's formula. [`lease`] is a small model of known size to measure the search
+//! with, [`sight`] what is compared with other models.
 //!
 //! This crate takes no decision of the protocol and prints nothing.
 
@@ -19,6 +19,7 @@ pub mod mutants;
 pub mod promised;
 pub mod picture;
 pub mod search;
+pub mod sight;
 pub mod sweep;
 pub mod timeline;
 pub mod trial;
