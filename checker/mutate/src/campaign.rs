@@ -1,0 +1,512 @@
+//! All mutants, each against what reaches it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::copy::Built;
+use crate::job::{Allowance, Fate, Job, exhaustive};
+use crate::places::Mutant;
+use crate::pool::{Worker, run_tests};
+use crate::watch::Watch;
+use crate::worker::Request;
+
+/// What is run, and with what.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The workspace, from which cases are read.
+    pub root: PathBuf,
+    /// Where the copy and what is known so far lie.
+    pub work: PathBuf,
+    /// Only mutants that one of these [`means`]; all if there are none.
+    pub only: Vec<String>,
+    /// How many run at a time.
+    pub jobs: usize,
+    /// Searches that take longer without a mutant are left out.
+    pub longest: Option<Duration>,
+    /// The most time for one mutant in one search.
+    pub limit: Duration,
+    /// Directories of cases, from the workspace's root.
+    pub cases: Vec<PathBuf>,
+    /// Whether the model's own tests are run for what all else lets pass.
+    pub tests: bool,
+    /// Whether to go on with what an earlier run left.
+    pub resume: bool,
+}
+
+/// A job as it is without a mutant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Which.
+    pub job: Job,
+    /// Unique states and steps.
+    pub size: (u64, u64),
+    /// How long it takes.
+    pub seconds: f64,
+    /// The mutants whose places it reaches,
+    pub reached: Vec<u32>,
+    /// and those that make a difference where they are reached: all others would behave the same.
+    pub matter: Vec<u32>,
+}
+
+/// What became of a mutant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// A search ended otherwise than it must.
+    Killed {
+        /// Which.
+        job: Job,
+        /// The property that failed first, or what else was wrong.
+        by: String,
+        /// How many steps lead to it, if steps do.
+        steps: Option<usize>,
+    },
+    /// No search was enough, but a case or a test failed.
+    Tested {
+        /// Which.
+        by: String,
+    },
+    /// Everything is as without it.
+    Survives {
+        /// Whether any search met other states or steps with it: if not, it is hardly a difference.
+        differs: bool,
+        /// The searches that weren't done when they had had what they were allowed.
+        outgrown: Vec<Job>,
+    },
+    /// No search reaches its place.
+    Unreached,
+    /// Searches reach its place, but never where it would make a difference.
+    Indifferent,
+}
+
+/// A mutant, and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its number.
+    pub id: u32,
+    /// What is broken.
+    pub mutant: Mutant,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// How long that took.
+    pub seconds: f64,
+    /// Whether the model's own tests were run, too: they are for those that all else lets pass.
+    pub tested: bool,
+}
+
+/// How far a campaign has come.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// In words: what is being done.
+    pub stage: &'static str,
+    /// How much of it is done.
+    pub done: usize,
+    /// How much there is.
+    pub all: usize,
+    /// What was done last.
+    pub last: String,
+}
+
+/// What a campaign found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Each mutant asked for, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// The searches as they are without a mutant, cheapest first.
+    pub baseline: Vec<Baseline>,
+}
+
+/// How much more than without a mutant a search may take.
+const GROWTH_MAX: u64 = 20;
+
+/// What any search may take.
+const STATES_MIN: u64 = 20_000;
+
+/// Runs a campaign: all searches, then what isn't exhaustive for those that no search catches.
+///
+/// # Errors
+///
+/// A worker can't be started, the tests can't be built, or what is known can't be read or written.
+///
+/// # Panics
+///
+/// If a search doesn't come out as it must without a mutant: then nothing can be said.
+pub fn run(plan: &Plan, built: &Built, progress: &(dyn Fn(&Progress) + Sync)) -> io::Result<Found> {
+    fs::create_dir_all(&plan.work)?;
+    let known = Known::open(plan, built.digest)?;
+    let baseline = known.baseline(plan, built, progress)?;
+    let chosen: Vec<u32> = (1..)
+        .zip(&built.instrumented.mutants)
+        .filter(|(id, mutant)| is_chosen(plan, *id, mutant))
+        .map(|(id, _)| id)
+        .collect();
+    let mut ledger = known.ledger;
+    ledger.outcomes.retain(|id, _| chosen.contains(id));
+    let stage = Stage {
+        plan,
+        built,
+        progress,
+        ledger: Mutex::new(ledger),
+    };
+    let searched = |id: &u32| lock(&stage.ledger).outcomes.contains_key(id);
+    let waiting: Vec<u32> = chosen.iter().filter(|id| !searched(id)).copied().collect();
+    stage.all("searches", waiting, &|worker, id| {
+        judge(plan, built, &baseline, worker, id)
+    })?;
+    let alive = |outcome: &&Outcome| outcome.verdict.is_alive() && !outcome.tested;
+    let alive: Vec<u32> = {
+        let ledger = lock(&stage.ledger);
+        let alive = ledger.outcomes.values().filter(alive);
+        alive.map(|outcome| outcome.id).collect()
+    };
+    if plan.tests && !alive.is_empty() {
+        let programs = built.tests(plan.jobs).map_err(io::Error::other)?;
+        stage.all("tests", alive, &|_, id| {
+            let before = lock(&stage.ledger).outcomes.get(&id).cloned();
+            let before = before.ok_or_else(|| io::Error::other("a mutant was lost"))?;
+            test(plan, &programs, before)
+        })?;
+    }
+    let ledger = stage.ledger.into_inner();
+    let ledger = ledger.unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(Found {
+        outcomes: ledger.outcomes.into_values().collect(),
+        baseline,
+    })
+}
+
+/// What the parts of a campaign share.
+struct Stage<'a> {
+    plan: &'a Plan,
+    built: &'a Built,
+    progress: &'a (dyn Fn(&Progress) + Sync),
+    ledger: Mutex<Ledger>,
+}
+
+impl Stage<'_> {
+    /// Does something about each of these mutants, and notes what came of it.
+    fn all(
+        &self,
+        stage: &'static str,
+        ids: Vec<u32>,
+        act: &(impl Fn(&mut Worker, u32) -> io::Result<Outcome> + Sync),
+    ) -> io::Result<()> {
+        let all = ids.len();
+        let waiting: Mutex<VecDeque<u32>> = Mutex::new(ids.into());
+        let one = |worker: &mut Worker, id: u32| -> io::Result<()> {
+            let outcome = act(worker, id)?;
+            let mutant = &outcome.mutant;
+            let now = Progress {
+                stage,
+                done: all - lock(&waiting).len(),
+                all,
+                last: format!("{}:{} {}", mutant.file, mutant.line, outcome.verdict.name()),
+            };
+            lock(&self.ledger).note(outcome)?;
+            (self.progress)(&now);
+            Ok(())
+        };
+        let next = || lock(&waiting).pop_front();
+        in_parallel(self.plan, self.built, next, &one)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Hands what is next to as many workers as may be, until there is nothing or one fails.
+fn in_parallel<T: Send>(
+    plan: &Plan,
+    built: &Built,
+    next: impl Fn() -> Option<T> + Sync,
+    act: &(impl Fn(&mut Worker, T) -> io::Result<()> + Sync),
+) -> io::Result<()> {
+    thread::scope(|scope| {
+        let work = || {
+            let mut worker = Worker::new(&built.runner, &plan.root);
+            while let Some(one) = next() {
+                act(&mut worker, one)?;
+            }
+            Ok(())
+        };
+        let threads: Vec<_> = (0..plan.jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| {
+            let ended = thread.join();
+            ended.unwrap_or_else(|_| Err(io::Error::other("a campaign's thread panicked")))
+        })
+    })
+}
+
+fn is_chosen(plan: &Plan, id: u32, mutant: &Mutant) -> bool {
+    let mut only = plan.only.iter();
+    plan.only.is_empty() || only.any(|wanted| means(wanted, id, mutant))
+}
+
+/// Whether a mutant is one of those that somebody asked for: by its number (`#17`), its function,
+/// or a part of its file's name.
+#[must_use]
+pub fn means(wanted: &str, id: u32, mutant: &Mutant) -> bool {
+    match wanted.strip_prefix('#') {
+        Some(number) => number == id.to_string(),
+        None => mutant.function == wanted || mutant.file.contains(wanted),
+    }
+}
+
+/// Has a mutant run the gauntlet, cheapest first, until something catches it.
+fn judge(
+    plan: &Plan,
+    built: &Built,
+    baseline: &[Baseline],
+    worker: &mut Worker,
+    id: u32,
+) -> io::Result<Outcome> {
+    let watch = Watch::start();
+    let mut outgrown = Vec::new();
+    let mut differs = false;
+    let ended = |verdict| Outcome {
+        id,
+        mutant: built.instrumented.mutants[id as usize - 1].clone(),
+        verdict,
+        seconds: watch.seconds(),
+        tested: false,
+    };
+    for one in baseline.iter().filter(|one| one.matter.contains(&id)) {
+        let allowed = one.seconds.mul_add(50.0, 10.0);
+        let answer = worker.ask(&Request {
+            mutant: id,
+            job: one.job.clone(),
+            allowance: Allowance {
+                states: Some(STATES_MIN.max(one.size.0 * GROWTH_MAX)),
+                seconds: allowed.min(plan.limit.as_secs_f64()),
+            },
+            mutants: 0,
+        })?;
+        differs |= answer.result.size != one.size;
+        match answer.result.fate {
+            Fate::AsExpected => {}
+            Fate::Caught { by, steps } => {
+                let job = one.job.clone();
+                return Ok(ended(Verdict::Killed { job, by, steps }));
+            }
+            Fate::Outgrown => outgrown.push(one.job.clone()),
+        }
+    }
+    let any = |of: fn(&Baseline) -> &[u32]| baseline.iter().any(|one| of(one).contains(&id));
+    let verdict = match simulate(plan, worker, id)? {
+        Some(by) => Verdict::Tested { by },
+        None if any(|one| &one.matter) => Verdict::Survives { differs, outgrown },
+        None if any(|one| &one.reached) => Verdict::Indifferent,
+        None => Verdict::Unreached,
+    };
+    Ok(ended(verdict))
+}
+
+/// Has cases simulated; the first that isn't as expected.
+fn simulate(plan: &Plan, worker: &mut Worker, id: u32) -> io::Result<Option<String>> {
+    for folder in &plan.cases {
+        let job = Job::Cases(folder.clone());
+        let answer = worker.ask(&Request {
+            mutant: id,
+            job: job.clone(),
+            allowance: Allowance {
+                states: None,
+                seconds: plan.limit.as_secs_f64(),
+            },
+            mutants: 0,
+        })?;
+        if let Fate::Caught { by, .. } = answer.result.fate {
+            return Ok(Some(format!("{job}: {by}")));
+        }
+    }
+    Ok(None)
+}
+
+/// Runs the model's own tests.
+fn test(plan: &Plan, programs: &[PathBuf], before: Outcome) -> io::Result<Outcome> {
+    let watch = Watch::start();
+    let mut verdict = before.verdict;
+    for program in programs {
+        if let Some(test) = run_tests(program, &plan.root, before.id, plan.limit)? {
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            let name = name.rsplit_once('-').map_or(&*name, |(name, _)| name);
+            let by = format!("{name}: {test}");
+            verdict = Verdict::Tested { by };
+            break;
+        }
+    }
+    Ok(Outcome {
+        verdict,
+        seconds: before.seconds + watch.seconds(),
+        tested: true,
+        ..before
+    })
+}
+
+/// What became of the mutants so far, in memory and in a file.
+struct Ledger {
+    outcomes: BTreeMap<u32, Outcome>,
+    file: File,
+}
+
+impl Ledger {
+    fn note(&mut self, outcome: Outcome) -> io::Result<()> {
+        writeln!(self.file, "{}", serde_json::to_string(&outcome)?)?;
+        self.outcomes.insert(outcome.id, outcome);
+        Ok(())
+    }
+}
+
+/// What earlier runs found.
+struct Known {
+    work: PathBuf,
+    digest: u128,
+    ledger: Ledger,
+}
+
+/// The first line of a file: what else is in it belongs to these sources.
+#[derive(Serialize, Deserialize)]
+struct Heading {
+    digest: String,
+}
+
+impl Known {
+    /// Reads what is known, unless it belongs to other sources or isn't to count.
+    fn open(plan: &Plan, digest: u128) -> io::Result<Self> {
+        let path = plan.work.join("outcomes.jsonl");
+        let mut outcomes = BTreeMap::new();
+        if plan.resume {
+            for line in lines_of(&path, digest)? {
+                // The last line may be torn.
+                if let Ok(outcome) = serde_json::from_str::<Outcome>(&line) {
+                    outcomes.insert(outcome.id, outcome);
+                }
+            }
+        }
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(&path)?;
+        writeln!(file, "{}", heading(digest)?)?;
+        for outcome in outcomes.values() {
+            writeln!(file, "{}", serde_json::to_string(outcome)?)?;
+        }
+        Ok(Self {
+            work: plan.work.clone(),
+            digest,
+            ledger: Ledger { outcomes, file },
+        })
+    }
+
+    /// The searches without a mutant: as they were, or run now.
+    fn baseline(
+        &self,
+        plan: &Plan,
+        built: &Built,
+        progress: &(dyn Fn(&Progress) + Sync),
+    ) -> io::Result<Vec<Baseline>> {
+        let path = self.work.join("baseline.jsonl");
+        let known = lines_of(&path, self.digest)?;
+        let mut baseline: Vec<Baseline> = known
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        let jobs = exhaustive();
+        if !jobs
+            .iter()
+            .all(|job| baseline.iter().any(|one| one.job == *job))
+        {
+            baseline = record(plan, built, &jobs, progress)?;
+            let mut file = File::create(&path)?;
+            writeln!(file, "{}", heading(self.digest)?)?;
+            for one in &baseline {
+                writeln!(file, "{}", serde_json::to_string(one)?)?;
+            }
+        }
+        let longest = plan.longest.map_or(f64::INFINITY, |it| it.as_secs_f64());
+        baseline.retain(|one| one.seconds <= longest);
+        baseline.sort_by_key(|one| one.size);
+        Ok(baseline)
+    }
+}
+
+fn heading(digest: u128) -> io::Result<String> {
+    let digest = format!("{digest:032x}");
+    Ok(serde_json::to_string(&Heading { digest })?)
+}
+
+/// The lines of a file after its heading; none if it is missing or belongs to other sources.
+fn lines_of(path: &Path, digest: u128) -> io::Result<Vec<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut lines = BufReader::new(file).lines();
+    match lines.next().transpose()? {
+        Some(first) if first == heading(digest)? => lines.collect(),
+        Some(_) | None => Ok(Vec::new()),
+    }
+}
+
+/// Runs every search without a mutant, and notes what it reaches.
+fn record(
+    plan: &Plan,
+    built: &Built,
+    jobs: &[Job],
+    progress: &(dyn Fn(&Progress) + Sync),
+) -> io::Result<Vec<Baseline>> {
+    let waiting: Mutex<VecDeque<&Job>> = Mutex::new(jobs.iter().collect());
+    let recorded = Mutex::new(Vec::new());
+    let mutants = u32::try_from(built.instrumented.mutants.len()).map_err(io::Error::other)?;
+    let unlimited = Allowance {
+        states: None,
+        seconds: 3_600.0,
+    };
+    let one = |worker: &mut Worker, job: &Job| -> io::Result<()> {
+        let answer = worker.ask(&Request {
+            mutant: 0,
+            job: job.clone(),
+            allowance: unlimited,
+            mutants,
+        })?;
+        let fate = &answer.result.fate;
+        assert_eq!(*fate, Fate::AsExpected, "{job}: without any mutant");
+        // This process has the model as it was written.
+        let plain = job.run(&plan.root, &unlimited);
+        assert_eq!(
+            plain.size, answer.result.size,
+            "{job}: a model with switches that are off meets other states"
+        );
+        let mut recorded = lock(&recorded);
+        recorded.push(Baseline {
+            job: job.clone(),
+            size: answer.result.size,
+            seconds: answer.result.seconds,
+            reached: answer.reached,
+            matter: answer.matter,
+        });
+        progress(&Progress {
+            stage: "without a mutant",
+            done: recorded.len(),
+            all: jobs.len(),
+            last: job.to_string(),
+        });
+        Ok(())
+    };
+    let next = || lock(&waiting).pop_front();
+    in_parallel(plan, built, next, &one)?;
+    Ok(recorded
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner))
+}
