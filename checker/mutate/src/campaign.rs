@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::{self, Baseline};
 use crate::copy::Built;
-use crate::job::{Allowance, Fate, Job, exhaustive};
+use crate::job::{Allowance, Fate, Job};
 use crate::places::Mutant;
 use crate::pool::{Worker, run_tests};
 use crate::watch::Watch;
@@ -38,21 +39,6 @@ pub struct Plan {
     pub tests: bool,
     /// Whether to go on with what an earlier run left.
     pub resume: bool,
-}
-
-/// A job as it is without a mutant.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Baseline {
-    /// Which.
-    pub job: Job,
-    /// Unique states and steps.
-    pub size: (u64, u64),
-    /// How long it takes.
-    pub seconds: f64,
-    /// The mutants whose places it reaches,
-    pub reached: Vec<u32>,
-    /// and those that make a difference where they are reached: all others would behave the same.
-    pub matter: Vec<u32>,
 }
 
 /// What became of a mutant.
@@ -140,14 +126,13 @@ const STATES_MIN: u64 = 20_000;
 /// If a search doesn't come out as it must without a mutant: then nothing can be said.
 pub fn run(plan: &Plan, built: &Built, progress: &(dyn Fn(&Progress) + Sync)) -> io::Result<Found> {
     fs::create_dir_all(&plan.work)?;
-    let known = Known::open(plan, built.digest)?;
-    let baseline = known.baseline(plan, built, progress)?;
+    let mut ledger = Ledger::open(plan, built.digest)?;
+    let baseline = baseline::of(plan, built, progress)?;
     let chosen: Vec<u32> = (1..)
         .zip(&built.instrumented.mutants)
         .filter(|(id, mutant)| is_chosen(plan, *id, mutant))
         .map(|(id, _)| id)
         .collect();
-    let mut ledger = known.ledger;
     ledger.outcomes.retain(|id, _| chosen.contains(id));
     let stage = Stage {
         plan,
@@ -218,14 +203,14 @@ impl Stage<'_> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Hands what is next to as many workers as may be, until there is nothing or one fails.
-fn in_parallel<T: Send>(
+pub(crate) fn in_parallel<T: Send>(
     plan: &Plan,
     built: &Built,
     next: impl Fn() -> Option<T> + Sync,
@@ -366,20 +351,13 @@ impl Ledger {
     }
 }
 
-/// What earlier runs found.
-struct Known {
-    work: PathBuf,
-    digest: u128,
-    ledger: Ledger,
-}
-
 /// The first line of a file: what else is in it belongs to these sources.
 #[derive(Serialize, Deserialize)]
 struct Heading {
     digest: String,
 }
 
-impl Known {
+impl Ledger {
     /// Reads what is known, unless it belongs to other sources or isn't to count.
     fn open(plan: &Plan, digest: u128) -> io::Result<Self> {
         let path = plan.work.join("outcomes.jsonl");
@@ -401,52 +379,17 @@ impl Known {
         for outcome in outcomes.values() {
             writeln!(file, "{}", serde_json::to_string(outcome)?)?;
         }
-        Ok(Self {
-            work: plan.work.clone(),
-            digest,
-            ledger: Ledger { outcomes, file },
-        })
-    }
-
-    /// The searches without a mutant: as they were, or run now.
-    fn baseline(
-        &self,
-        plan: &Plan,
-        built: &Built,
-        progress: &(dyn Fn(&Progress) + Sync),
-    ) -> io::Result<Vec<Baseline>> {
-        let path = self.work.join("baseline.jsonl");
-        let known = lines_of(&path, self.digest)?;
-        let mut baseline: Vec<Baseline> = known
-            .iter()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect();
-        let jobs = exhaustive();
-        if !jobs
-            .iter()
-            .all(|job| baseline.iter().any(|one| one.job == *job))
-        {
-            baseline = record(plan, built, &jobs, progress)?;
-            let mut file = File::create(&path)?;
-            writeln!(file, "{}", heading(self.digest)?)?;
-            for one in &baseline {
-                writeln!(file, "{}", serde_json::to_string(one)?)?;
-            }
-        }
-        let longest = plan.longest.map_or(f64::INFINITY, |it| it.as_secs_f64());
-        baseline.retain(|one| one.seconds <= longest);
-        baseline.sort_by_key(|one| one.size);
-        Ok(baseline)
+        Ok(Self { outcomes, file })
     }
 }
 
-fn heading(digest: u128) -> io::Result<String> {
+pub(crate) fn heading(digest: u128) -> io::Result<String> {
     let digest = format!("{digest:032x}");
     Ok(serde_json::to_string(&Heading { digest })?)
 }
 
 /// The lines of a file after its heading; none if it is missing or belongs to other sources.
-fn lines_of(path: &Path, digest: u128) -> io::Result<Vec<String>> {
+pub(crate) fn lines_of(path: &Path, digest: u128) -> io::Result<Vec<String>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -457,56 +400,4 @@ fn lines_of(path: &Path, digest: u128) -> io::Result<Vec<String>> {
         Some(first) if first == heading(digest)? => lines.collect(),
         Some(_) | None => Ok(Vec::new()),
     }
-}
-
-/// Runs every search without a mutant, and notes what it reaches.
-fn record(
-    plan: &Plan,
-    built: &Built,
-    jobs: &[Job],
-    progress: &(dyn Fn(&Progress) + Sync),
-) -> io::Result<Vec<Baseline>> {
-    let waiting: Mutex<VecDeque<&Job>> = Mutex::new(jobs.iter().collect());
-    let recorded = Mutex::new(Vec::new());
-    let mutants = u32::try_from(built.instrumented.mutants.len()).map_err(io::Error::other)?;
-    let unlimited = Allowance {
-        states: None,
-        seconds: 3_600.0,
-    };
-    let one = |worker: &mut Worker, job: &Job| -> io::Result<()> {
-        let answer = worker.ask(&Request {
-            mutant: 0,
-            job: job.clone(),
-            allowance: unlimited,
-            mutants,
-        })?;
-        let fate = &answer.result.fate;
-        assert_eq!(*fate, Fate::AsExpected, "{job}: without any mutant");
-        // This process has the model as it was written.
-        let plain = job.run(&plan.root, &unlimited);
-        assert_eq!(
-            plain.size, answer.result.size,
-            "{job}: a model with switches that are off meets other states"
-        );
-        let mut recorded = lock(&recorded);
-        recorded.push(Baseline {
-            job: job.clone(),
-            size: answer.result.size,
-            seconds: answer.result.seconds,
-            reached: answer.reached,
-            matter: answer.matter,
-        });
-        progress(&Progress {
-            stage: "without a mutant",
-            done: recorded.len(),
-            all: jobs.len(),
-            last: job.to_string(),
-        });
-        Ok(())
-    };
-    let next = || lock(&waiting).pop_front();
-    in_parallel(plan, built, next, &one)?;
-    Ok(recorded
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner))
 }

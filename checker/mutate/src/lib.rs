@@ -10,6 +10,7 @@
 //! The crate takes no decision of the protocol. It knows the model as text ([`places`]), the
 //! searches by name ([`job`]), and needs cargo to build its copy ([`copy`](mod@copy)).
 
+pub mod baseline;
 pub mod campaign;
 pub mod copy;
 mod edit;
