@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use lockstep_explore::configuration::Tier;
 use lockstep_model::config::{Field, Kappa, Profile};
 use lockstep_model::time::Span;
+use lockstep_mutate::campaign::Line;
 
 use crate::amount;
 use crate::failure::Failure;
@@ -175,7 +176,7 @@ pub(crate) struct Mutants {
 #[command(after_help = "\
 Examples:
   ha-checker mutate --list --only watchdog/       what there is
-  ha-checker mutate --only lock/ --longest 5s     a part, without the longest searches
+  ha-checker mutate --only lock/ --largest 50000  a part, without the largest searches
   ha-checker mutate --resume --table all.tsv      all, going on where it was stopped
 
 Exit codes: 0 at least 95 % are caught and every other one is explained, 1 not,
@@ -205,15 +206,15 @@ pub(crate) struct Mutate {
     /// The most time of one mutant in one search
     #[arg(long, value_name = "DURATION", value_parser = amount::span, default_value = "5min", allow_hyphen_values = true)]
     pub(crate) each: Span,
-    /// Leave out searches that take longer without a mutant
-    #[arg(long, value_name = "DURATION", value_parser = amount::span, allow_hyphen_values = true)]
-    pub(crate) longest: Option<Span>,
+    /// Leave out searches that meet more states than this without a mutant
+    #[arg(long, value_name = "STATES")]
+    pub(crate) largest: Option<u64>,
     /// Directories of simulated cases, as a second line after the searches
     #[arg(long, value_name = "DIR", num_args = 1.., default_value = "tests/scenarios")]
     pub(crate) cases: Vec<PathBuf>,
-    /// Run none of the model's own tests for what searches and cases let pass
-    #[arg(long)]
-    pub(crate) no_tests: bool,
+    /// The last thing that is run, for what those before it let pass
+    #[arg(long, value_enum, default_value_t = LineName::Tests)]
+    pub(crate) until: LineName,
     /// Write every mutant with what became of it into this file, fields apart by tabulators
     #[arg(long, value_name = "FILE")]
     pub(crate) table: Option<PathBuf>,
@@ -375,6 +376,27 @@ pub(crate) struct Cases {
     /// Compare each with FILE.expect, show what differs, and count
     #[arg(long)]
     pub(crate) test: bool,
+}
+
+/// [`Line`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineName {
+    /// Exhaustive searches
+    Searches,
+    /// Simulated cases
+    Cases,
+    /// The model's own tests
+    Tests,
+}
+
+impl From<LineName> for Line {
+    fn from(name: LineName) -> Self {
+        match name {
+            LineName::Searches => Self::Searches,
+            LineName::Cases => Self::Cases,
+            LineName::Tests => Self::Tests,
+        }
+    }
 }
 
 /// [`Tier`] on the command line.

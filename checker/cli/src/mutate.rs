@@ -91,10 +91,10 @@ fn plan(asked: &Mutate, root: &Path) -> Plan {
             .unwrap_or_else(|| root.join("target/mutate")),
         only: asked.only.clone(),
         jobs: asked.jobs.map_or(cores, usize::from),
-        longest: asked.longest.map(|span| Duration::from_millis(span.0)),
+        largest: asked.largest,
         limit: Duration::from_millis(asked.each.0),
         cases: asked.cases.clone(),
-        tests: !asked.no_tests,
+        last: asked.until.into(),
         resume: asked.resume,
     }
 }

@@ -79,8 +79,7 @@ pub(crate) fn of(
     let (mut baseline, _) = recorded
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let longest = plan.longest.map_or(f64::INFINITY, |it| it.as_secs_f64());
-    baseline.retain(|one| one.seconds <= longest);
+    baseline.retain(|one| plan.largest.is_none_or(|largest| one.size.0 <= largest));
     baseline.sort_by_key(|one| one.size);
     Ok(baseline)
 }

@@ -29,14 +29,14 @@ pub struct Plan {
     pub only: Vec<String>,
     /// How many run at a time.
     pub jobs: usize,
-    /// Searches that take longer without a mutant are left out.
-    pub longest: Option<Duration>,
+    /// Searches that meet more states without a mutant are left out.
+    pub largest: Option<u64>,
     /// The most time for one mutant in one search.
     pub limit: Duration,
     /// Directories of cases, from the workspace's root.
     pub cases: Vec<PathBuf>,
-    /// Whether the model's own tests are run for what all else lets pass.
-    pub tests: bool,
+    /// The last line that is run.
+    pub last: Line,
     /// Whether to go on with what an earlier run left.
     pub resume: bool,
 }
@@ -72,6 +72,18 @@ pub enum Verdict {
     Indifferent,
 }
 
+/// What a mutant has to get past, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Line {
+    /// Exhaustive searches.
+    Searches,
+    /// Simulated cases.
+    Cases,
+    /// The model's own tests.
+    Tests,
+}
+
 /// A mutant, and what became of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Outcome {
@@ -83,8 +95,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// How long that took.
     pub seconds: f64,
-    /// Whether the model's own tests were run, too: they are for those that all else lets pass.
-    pub tested: bool,
+    /// How far it has come: what follows upon the searches is for those that they let pass.
+    pub past: Line,
 }
 
 /// How far a campaign has come.
@@ -109,11 +121,12 @@ pub struct Found {
     pub baseline: Vec<Baseline>,
 }
 
-/// How much more than without a mutant a search may take.
-const GROWTH_MAX: u64 = 20;
+/// How many times as many states as without a mutant a search may meet. What is broken is mostly
+/// found among fewer; a mutant that only remembers more goes on for long.
+const GROWTH_MAX: u64 = 3;
 
-/// What any search may take.
-const STATES_MIN: u64 = 20_000;
+/// The states that any search may meet.
+const STATES_MIN: u64 = 5_000;
 
 /// Runs a campaign: all searches, then what isn't exhaustive for those that no search catches.
 ///
@@ -145,18 +158,16 @@ pub fn run(plan: &Plan, built: &Built, progress: &(dyn Fn(&Progress) + Sync)) ->
     stage.all("searches", waiting, &|worker, id| {
         judge(plan, built, &baseline, worker, id)
     })?;
-    let alive = |outcome: &&Outcome| outcome.verdict.is_alive() && !outcome.tested;
-    let alive: Vec<u32> = {
-        let ledger = lock(&stage.ledger);
-        let alive = ledger.outcomes.values().filter(alive);
-        alive.map(|outcome| outcome.id).collect()
-    };
-    if plan.tests && !alive.is_empty() {
+    if plan.last >= Line::Cases {
+        stage.all("cases", stage.alive(Line::Cases), &|worker, id| {
+            simulate(plan, worker, stage.outcome(id)?)
+        })?;
+    }
+    let alive = stage.alive(Line::Tests);
+    if plan.last >= Line::Tests && !alive.is_empty() {
         let programs = built.tests(plan.jobs).map_err(io::Error::other)?;
         stage.all("tests", alive, &|_, id| {
-            let before = lock(&stage.ledger).outcomes.get(&id).cloned();
-            let before = before.ok_or_else(|| io::Error::other("a mutant was lost"))?;
-            test(plan, &programs, before)
+            test(plan, &programs, stage.outcome(id)?)
         })?;
     }
     let ledger = stage.ledger.into_inner();
@@ -176,6 +187,20 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
+    /// The mutants that are alive and haven't got past this line yet.
+    fn alive(&self, line: Line) -> Vec<u32> {
+        let ledger = lock(&self.ledger);
+        let all = ledger.outcomes.values();
+        let alive = all.filter(|one| one.verdict.is_alive() && one.past < line);
+        alive.map(|one| one.id).collect()
+    }
+
+    /// What is known of a mutant.
+    fn outcome(&self, id: u32) -> io::Result<Outcome> {
+        let known = lock(&self.ledger).outcomes.get(&id).cloned();
+        known.ok_or_else(|| io::Error::other("a mutant was lost"))
+    }
+
     /// Does something about each of these mutants, and notes what came of it.
     fn all(
         &self,
@@ -263,7 +288,7 @@ fn judge(
         mutant: built.instrumented.mutants[id as usize - 1].clone(),
         verdict,
         seconds: watch.seconds(),
-        tested: false,
+        past: Line::Searches,
     };
     for one in baseline.iter().filter(|one| one.matter.contains(&id)) {
         let allowed = one.seconds.mul_add(50.0, 10.0);
@@ -287,21 +312,23 @@ fn judge(
         }
     }
     let any = |of: fn(&Baseline) -> &[u32]| baseline.iter().any(|one| of(one).contains(&id));
-    let verdict = match simulate(plan, worker, id)? {
-        Some(by) => Verdict::Tested { by },
-        None if any(|one| &one.matter) => Verdict::Survives { differs, outgrown },
-        None if any(|one| &one.reached) => Verdict::Indifferent,
-        None => Verdict::Unreached,
-    };
-    Ok(ended(verdict))
+    Ok(ended(if any(|one| &one.matter) {
+        Verdict::Survives { differs, outgrown }
+    } else if any(|one| &one.reached) {
+        Verdict::Indifferent
+    } else {
+        Verdict::Unreached
+    }))
 }
 
-/// Has cases simulated; the first that isn't as expected.
-fn simulate(plan: &Plan, worker: &mut Worker, id: u32) -> io::Result<Option<String>> {
+/// Has cases simulated.
+fn simulate(plan: &Plan, worker: &mut Worker, before: Outcome) -> io::Result<Outcome> {
+    let watch = Watch::start();
+    let mut verdict = before.verdict;
     for folder in &plan.cases {
         let job = Job::Cases(folder.clone());
         let answer = worker.ask(&Request {
-            mutant: id,
+            mutant: before.id,
             job: job.clone(),
             allowance: Allowance {
                 states: None,
@@ -310,10 +337,17 @@ fn simulate(plan: &Plan, worker: &mut Worker, id: u32) -> io::Result<Option<Stri
             mutants: 0,
         })?;
         if let Fate::Caught { by, .. } = answer.result.fate {
-            return Ok(Some(format!("{job}: {by}")));
+            let by = format!("{job}: {by}");
+            verdict = Verdict::Tested { by };
+            break;
         }
     }
-    Ok(None)
+    Ok(Outcome {
+        verdict,
+        seconds: before.seconds + watch.seconds(),
+        past: Line::Cases,
+        ..before
+    })
 }
 
 /// Runs the model's own tests.
@@ -332,7 +366,7 @@ fn test(plan: &Plan, programs: &[PathBuf], before: Outcome) -> io::Result<Outcom
     Ok(Outcome {
         verdict,
         seconds: before.seconds + watch.seconds(),
-        tested: true,
+        past: Line::Tests,
         ..before
     })
 }
