@@ -79,7 +79,6 @@ pub(crate) fn of(
     let (mut baseline, _) = recorded
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    baseline.retain(|one| plan.largest.is_none_or(|largest| one.size.0 <= largest));
     baseline.sort_by_key(|one| one.size);
     Ok(baseline)
 }

@@ -65,6 +65,8 @@ pub enum Verdict {
         differs: bool,
         /// The searches that weren't done when they had had what they were allowed.
         outgrown: Vec<Job>,
+        /// The searches in which it would matter that were left out for their size.
+        left_out: Vec<Job>,
     },
     /// No search reaches its place.
     Unreached,
@@ -126,7 +128,11 @@ pub struct Found {
 const GROWTH_MAX: u64 = 3;
 
 /// The states that any search may meet.
-const STATES_MIN: u64 = 5_000;
+const STATES_MIN: u64 = 30_000;
+
+/// A search that meets more than so many times as many states counts as one that doesn't close: no
+/// tier would have the time or the memory for all of them.
+const GROWTH_ENDLESS: u64 = 20;
 
 /// Runs a campaign: all searches, then what isn't exhaustive for those that no search catches.
 ///
@@ -153,7 +159,11 @@ pub fn run(plan: &Plan, built: &Built, progress: &(dyn Fn(&Progress) + Sync)) ->
         progress,
         ledger: Mutex::new(ledger),
     };
-    let searched = |id: &u32| lock(&stage.ledger).outcomes.contains_key(id);
+    let searched = |id: &u32| {
+        let ledger = lock(&stage.ledger);
+        let known = ledger.outcomes.get(id);
+        known.is_some_and(|known| !is_left_open(plan, &baseline, known))
+    };
     let waiting: Vec<u32> = chosen.iter().filter(|id| !searched(id)).copied().collect();
     stage.all("searches", waiting, &|worker, id| {
         judge(plan, built, &baseline, worker, id)
@@ -272,6 +282,24 @@ pub fn means(wanted: &str, id: u32, mutant: &Mutant) -> bool {
     }
 }
 
+/// Whether a search isn't left out for its size.
+fn is_small(plan: &Plan, one: &Baseline) -> bool {
+    plan.largest.is_none_or(|largest| one.size.0 <= largest)
+}
+
+/// Whether searches were left out that now are not.
+fn is_left_open(plan: &Plan, baseline: &[Baseline], outcome: &Outcome) -> bool {
+    match &outcome.verdict {
+        Verdict::Survives { left_out, .. } => baseline
+            .iter()
+            .any(|one| left_out.contains(&one.job) && is_small(plan, one)),
+        Verdict::Killed { .. }
+        | Verdict::Tested { .. }
+        | Verdict::Unreached
+        | Verdict::Indifferent => false,
+    }
+}
+
 /// Has a mutant run the gauntlet, cheapest first, until something catches it.
 fn judge(
     plan: &Plan,
@@ -281,7 +309,7 @@ fn judge(
     id: u32,
 ) -> io::Result<Outcome> {
     let watch = Watch::start();
-    let mut outgrown = Vec::new();
+    let (mut outgrown, mut left_out) = (Vec::new(), Vec::new());
     let mut differs = false;
     let ended = |verdict| Outcome {
         id,
@@ -291,12 +319,17 @@ fn judge(
         past: Line::Searches,
     };
     for one in baseline.iter().filter(|one| one.matter.contains(&id)) {
+        if !is_small(plan, one) {
+            left_out.push(one.job.clone());
+            continue;
+        }
+        let states = STATES_MIN.max(one.size.0 * GROWTH_MAX);
         let allowed = one.seconds.mul_add(50.0, 10.0);
         let answer = worker.ask(&Request {
             mutant: id,
             job: one.job.clone(),
             allowance: Allowance {
-                states: Some(STATES_MIN.max(one.size.0 * GROWTH_MAX)),
+                states: Some(states),
                 seconds: allowed.min(plan.limit.as_secs_f64()),
             },
             mutants: 0,
@@ -308,12 +341,23 @@ fn judge(
                 let job = one.job.clone();
                 return Ok(ended(Verdict::Killed { job, by, steps }));
             }
+            Fate::Outgrown if answer.result.size.0 > one.size.0 * GROWTH_ENDLESS => {
+                return Ok(ended(Verdict::Killed {
+                    job: one.job.clone(),
+                    by: format!("doesn't close: {GROWTH_ENDLESS} times the states"),
+                    steps: None,
+                }));
+            }
             Fate::Outgrown => outgrown.push(one.job.clone()),
         }
     }
     let any = |of: fn(&Baseline) -> &[u32]| baseline.iter().any(|one| of(one).contains(&id));
     Ok(ended(if any(|one| &one.matter) {
-        Verdict::Survives { differs, outgrown }
+        Verdict::Survives {
+            differs,
+            outgrown,
+            left_out,
+        }
     } else if any(|one| &one.reached) {
         Verdict::Indifferent
     } else {

@@ -17,6 +17,8 @@ pub struct Counts {
     pub tested: usize,
     /// Alive although searches reach them where they matter.
     pub survive: usize,
+    /// Of these, those with which other states are met: pinned sizes show them, no property does.
+    pub resized: usize,
     /// Alive, and never of consequence where a search reaches them.
     pub indifferent: usize,
     /// Alive, and reached by no search.
@@ -46,6 +48,8 @@ impl Counts {
                 Verdict::Unreached => &mut counts.unreached,
             };
             *number += 1;
+            let resized = matches!(outcome.verdict, Verdict::Survives { differs: true, .. });
+            counts.resized += usize::from(resized);
             let explained = explanation_of(explanations, &outcome.mutant).is_some();
             counts.unexplained += usize::from(outcome.verdict.is_alive() && !explained);
         }
@@ -99,12 +103,16 @@ impl Verdict {
                 format!("{by} in {job}{steps}")
             }
             Self::Tested { by } => by.clone(),
-            Self::Survives { differs, outgrown } => {
+            Self::Survives {
+                differs,
+                outgrown,
+                left_out,
+            } => {
                 let differs = match differs {
                     true => "other states are met",
                     false => "the same states are met",
                 };
-                match outgrown.first() {
+                match outgrown.iter().chain(left_out).next() {
                     Some(job) => format!("{differs}; not all of {job}"),
                     None => differs.to_owned(),
                 }
@@ -173,8 +181,8 @@ pub fn shortened(text: &str, most: usize) -> String {
 pub fn document(found: &Found, explanations: &[Explanation]) -> String {
     let mut text = String::new();
     text.push_str(HEADING);
-    text.push_str("| part | mutants | killed | tested | survive | indifferent | unreached |\n");
-    text.push_str("|---|---|---|---|---|---|---|\n");
+    text.push_str("| part | mutants | killed | tested | survive | of these resized | indifferent | unreached |\n");
+    text.push_str("|---|---|---|---|---|---|---|---|\n");
     let parts = by_part(found);
     let rows = parts
         .iter()
@@ -185,11 +193,12 @@ pub fn document(found: &Found, explanations: &[Explanation]) -> String {
         // A string can always be written to.
         let _ = writeln!(
             text,
-            "| {name} | {} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} | {} |",
             counts.all,
             counts.killed,
             counts.tested,
             counts.survive,
+            counts.resized,
             counts.indifferent,
             counts.unreached
         );
@@ -217,9 +226,10 @@ const HEADING: &str = "\
 
 Every guard of the protocol's code negated, every comparison shifted by one, every effect dropped:
 `ha-checker mutate` makes them, runs each where a search reaches it until one catches it, and
-writes this file (`--document`) and a table of all (`--table`). *Killed*: an exhaustive search of the quick tier, or one for runs
-without time, ended otherwise than it must. *Tested*: no search caught it, but a simulated case or
-one of the model's own tests did. *Indifferent*: searches reach the place, but never where the
+writes this file (`--document`) and a table of all (`--table`). *Killed*: an exhaustive search of
+the quick tier, or one for runs without time, ended otherwise than it must. *Tested*: no search caught it, but a simulated case or
+one of the model's own tests did. *Resized*: it survives, but searches meet more states or fewer,
+which the pinned sizes show and no property does. *Indifferent*: searches reach the place, but never where the
 change would show. *Unreached*: no search reaches the place.
 
 ";
