@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use lockstep_explore::configuration::Tier;
 use lockstep_model::config::{Field, Kappa, Profile};
 use lockstep_model::time::Span;
+use lockstep_mutate::campaign::Line;
 
 use crate::amount;
 use crate::failure::Failure;
@@ -80,6 +81,7 @@ fn one_line(error: &clap::Error) -> String {
 pub(crate) enum Command {
     Check(Check),
     Mutants(Mutants),
+    Mutate(Mutate),
     Timing(Box<Timing>),
     Replay(Replay),
     Rules(Rules),
@@ -192,6 +194,63 @@ pub(crate) struct Mutants {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) means: Means,
+}
+
+/// Break every guard, comparison and effect of the model in turn, and see that something fails.
+///
+/// Builds one copy of the workspace in which each such place asks a switch, looks which searches
+/// of the quick tier reach which places, and runs each mutant where it makes a difference,
+/// cheapest first, until something fails. What survives needs an explanation in
+/// checker/mutate/explained.json. Needs the sources and cargo; takes hours.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ha-checker mutate --list --only watchdog/       what there is
+  ha-checker mutate --only lock/ --largest 50000  a part, without the largest searches
+  ha-checker mutate --resume --table all.tsv      all, going on where it was stopped
+
+Exit codes: 0 at least 95 % are caught and every other one is explained, 1 not,
+2 bad input, 4 internal error.")]
+pub(crate) struct Mutate {
+    /// Only mutants whose file's name contains this, in this function (TYPE::NAME), or #NUMBER
+    #[arg(long, value_name = "WHAT", num_args = 1..)]
+    pub(crate) only: Vec<String>,
+    /// Run nothing, list them
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// One JSON document on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The workspace to break [default: the one around the working directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) source: Option<PathBuf>,
+    /// Where the copy is built and what is known is kept [default: target/mutate in the workspace]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
+    /// Go on with what an earlier run of the same sources left
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// How many mutants run at a time, 1 to 64 [default: the cores, at most 2]
+    #[arg(long, short, value_name = "N", value_parser = amount::threads, allow_hyphen_values = true)]
+    pub(crate) jobs: Option<u16>,
+    /// The most time of one mutant in one search
+    #[arg(long, value_name = "DURATION", value_parser = amount::span, default_value = "5min", allow_hyphen_values = true)]
+    pub(crate) each: Span,
+    /// Leave out searches that meet more states than this without a mutant
+    #[arg(long, value_name = "STATES")]
+    pub(crate) largest: Option<u64>,
+    /// Directories of simulated cases, as a second line after the searches
+    #[arg(long, value_name = "DIR", num_args = 1.., default_value = "tests/scenarios")]
+    pub(crate) cases: Vec<PathBuf>,
+    /// The last thing that is run, for what those before it let pass
+    #[arg(long, value_enum, default_value_t = LineName::Tests)]
+    pub(crate) until: LineName,
+    /// Write every mutant with what became of it into this file, fields apart by tabulators
+    #[arg(long, value_name = "FILE")]
+    pub(crate) table: Option<PathBuf>,
+    /// Write the figures, and who survives why, into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) document: Option<PathBuf>,
 }
 
 /// Say what follows from the numbers of a timing, and whether they contradict each other.
@@ -354,6 +413,27 @@ pub(crate) struct Cases {
     /// Compare each with FILE.expect, show what differs, and count
     #[arg(long)]
     pub(crate) test: bool,
+}
+
+/// [`Line`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineName {
+    /// Exhaustive searches
+    Searches,
+    /// Simulated cases
+    Cases,
+    /// The model's own tests
+    Tests,
+}
+
+impl From<LineName> for Line {
+    fn from(name: LineName) -> Self {
+        match name {
+            LineName::Searches => Self::Searches,
+            LineName::Cases => Self::Cases,
+            LineName::Tests => Self::Tests,
+        }
+    }
 }
 
 /// [`Tier`] on the command line.

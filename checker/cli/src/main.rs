@@ -4,7 +4,7 @@
 //! time lines, JSON, exit codes. It decides nothing about the protocol and nothing about a verdict.
 //!
 //! Start reading with `arguments` (what can be asked), then `failure` (how it can end), then the
-//! command that interests you: `check`, `mutants`, `timing`, `replay`, `rules`, `fence`, `sim`.
+//! command that interests you: `check`, `mutants`, `mutate`, `timing`, `replay`, `rules`, `fence`, `sim`.
 
 mod amount;
 mod arguments;
@@ -15,6 +15,7 @@ mod failure;
 mod fence;
 mod layout;
 mod mutants;
+mod mutate;
 mod replay;
 mod rules;
 mod screen;
@@ -52,6 +53,7 @@ fn run(arguments: Arguments, screen: &mut Screen) -> Result<End, Failure> {
     match arguments.command {
         Command::Check(check) => check::run(&check, screen),
         Command::Mutants(mutants) => mutants::run(&mutants, screen),
+        Command::Mutate(mutate) => mutate::run(&mutate, screen),
         Command::Timing(timing) => timing::run(&timing, screen),
         Command::Replay(replay) => replay::run(&replay, screen),
         Command::Rules(asked) => cases::run(&asked.cases, rules::show, screen),
