@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use lockstep_model::id::NodeId;
+use lockstep_model::id::{LockId, NodeId};
 use lockstep_model::record::Wanted;
 use lockstep_model::time::Instant;
 use lockstep_world::state::{Device, Host, Instance};
@@ -110,7 +110,10 @@ fn see(setup: &Setup, world: &World) -> Seen {
     let (holder, contender) = (&world.hosts[0], &world.hosts[1]);
     let (owner, held) = owner(world);
     let ttl = setup.configs[0].timing().lock_ttl.0;
-    let age = world.store.history(LOCK).map_or(0, |lock| lock.age);
+    let age = world
+        .store
+        .history(LockId::Agent(LOCK))
+        .map_or(0, |lock| lock.age);
     let elapsed = match holder.device {
         Device::Off => 0,
         Device::Counting { elapsed, .. } => elapsed + 1,

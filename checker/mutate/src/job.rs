@@ -174,6 +174,11 @@ fn check(configuration: &Configuration, allowance: &Allowance) -> (Fate, (u64, u
         Judgement::OtherLatestReset(got, expected) => {
             format!("latest reset {got:?}, expected {expected}")
         }
+        Judgement::PromiseBroken(promise) => format!("never keeps {promise}"),
+        Judgement::NeverOpen(promises) => format!("never promises {}", promises.join(", ")),
+        Judgement::OtherLongest(promise, got, expected) => {
+            format!("{promise} for {got:?}, expected {expected}")
+        }
         Judgement::DeadEnd => "dead end".to_owned(),
         Judgement::Failed(message) => format!("panics: {message}"),
     };

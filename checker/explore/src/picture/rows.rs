@@ -235,7 +235,7 @@ impl Row {
                 match frame.hosts.get(host)?.services.get(service)? {
                     Running::No => None,
                     Running::Yes => Some("runs"),
-                    Running::Trails => Some("paused"),
+                    Running::Trails | Running::Paused => Some("paused"),
                 }
             }
             Self::Lrm(host) => life(host, |host| host.lrm),

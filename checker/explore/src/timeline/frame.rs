@@ -63,6 +63,8 @@ pub enum Running {
     Yes,
     /// What its host's reset has left under way.
     Trails,
+    /// Nothing, but what moves and is paused.
+    Paused,
 }
 
 /// A lock in a state.
@@ -129,6 +131,7 @@ fn host_frame(scene: &Scene<'_>, host: &Host) -> HostFrame {
             .map(|(instance, trailing)| match instance {
                 Instance::Running | Instance::Half => Running::Yes,
                 Instance::Absent if *trailing > 0 => Running::Trails,
+                Instance::Outgoing | Instance::Incoming | Instance::Stale => Running::Paused,
                 Instance::Absent => Running::No,
             })
             .collect(),
