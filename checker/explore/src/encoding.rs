@@ -33,7 +33,6 @@ enum Kind {
     ContenderMail,
     Crm,
     CrmMail,
-    Presence,
     StandIn,
     /// What an LRM's process publishes with.
     Presence,
