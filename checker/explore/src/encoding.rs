@@ -317,7 +317,9 @@ fn put_store(parts: &mut Pieces<'_, '_>) -> Option<Store> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::{Configuration, brisk_kappa_one, layer2, layer3, with_mutants};
+    use crate::configuration::{
+        Configuration, brisk_kappa_one, layer2, layer3, layer4, with_mutants,
+    };
     use crate::search::{Checked, Fingerprinter, Packing};
     use lockstep_model::id::{MachineId, NodeId};
     use lockstep_model::manager::status::Requested;
@@ -413,6 +415,16 @@ mod tests {
         let people = [Admin::Want, Admin::RestartLrm, Admin::StopLrm];
         setup.admin.extend(people);
         setup.admin_budget = 9;
+        check_size(&setup);
+    }
+
+    #[test]
+    fn three_hosts_with_everything_and_two_services_are_short() {
+        let mut setup = layer4::whole(3, 3, 2);
+        setup.faults = vec![Fault::Power, Fault::PauseAll, Fault::CrashLrm];
+        setup.faults.extend([Fault::CrashCrm, Fault::Delay]);
+        setup.fault_budget = 2;
+        setup.warm = 12;
         check_size(&setup);
     }
 
