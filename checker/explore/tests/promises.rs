@@ -141,7 +141,7 @@ fn a_lasso_that_is_none_is_told_so() {
     type Change = fn(&mut Lasso);
     let (_, lasso) = found("mutant/silence-not-timed");
     let cases: &[(Change, &str)] = &[
-        (|it| it.cycle.truncate(it.cycle.len() - 1), "come back"),
+        (|it| it.prefix.truncate(it.prefix.len() - 1), "come back"),
         // Nobody sleeps for ever while time passes: the run stops, and needn't.
         (|it| it.cycle.clear(), "not fair: time"),
         (|it| it.made = 0, "isn't made"),
