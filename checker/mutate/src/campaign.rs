@@ -166,7 +166,8 @@ pub fn run(plan: &Plan, built: &Built, progress: &(dyn Fn(&Progress) + Sync)) ->
     };
     let waiting: Vec<u32> = chosen.iter().filter(|id| !searched(id)).copied().collect();
     stage.all("searches", waiting, &|worker, id| {
-        judge(plan, built, &baseline, worker, id)
+        let before = lock(&stage.ledger).outcomes.get(&id).cloned();
+        judge(plan, built, &baseline, worker, (id, before))
     })?;
     if plan.last >= Line::Cases {
         stage.all("cases", stage.alive(Line::Cases), &|worker, id| {
@@ -300,17 +301,38 @@ fn is_left_open(plan: &Plan, baseline: &[Baseline], outcome: &Outcome) -> bool {
     }
 }
 
-/// Has a mutant run the gauntlet, cheapest first, until something catches it.
+/// What is known of a mutant that has been through before: whether it met other states, where it
+/// outgrew its limits, and what is left; `None` for all.
+fn so_far(before: Option<Outcome>) -> (bool, Vec<Job>, Option<Vec<Job>>) {
+    match before.map(|before| before.verdict) {
+        Some(Verdict::Survives {
+            differs,
+            outgrown,
+            left_out,
+        }) => (differs, outgrown, Some(left_out)),
+        Some(
+            Verdict::Killed { .. }
+            | Verdict::Tested { .. }
+            | Verdict::Unreached
+            | Verdict::Indifferent,
+        )
+        | None => (false, Vec::new(), None),
+    }
+}
+
+/// Has a mutant run the gauntlet, cheapest first, until something catches it. One that has been
+/// through before runs what was left out then.
 fn judge(
     plan: &Plan,
     built: &Built,
     baseline: &[Baseline],
     worker: &mut Worker,
-    id: u32,
+    (id, before): (u32, Option<Outcome>),
 ) -> io::Result<Outcome> {
     let watch = Watch::start();
-    let (mut outgrown, mut left_out) = (Vec::new(), Vec::new());
-    let mut differs = false;
+    let (mut differs, mut outgrown, open) = so_far(before);
+    let mut left_out = Vec::new();
+    let is_open = |job: &Job| open.as_ref().is_none_or(|open| open.contains(job));
     let ended = |verdict| Outcome {
         id,
         mutant: built.instrumented.mutants[id as usize - 1].clone(),
@@ -318,7 +340,8 @@ fn judge(
         seconds: watch.seconds(),
         past: Line::Searches,
     };
-    for one in baseline.iter().filter(|one| one.matter.contains(&id)) {
+    let matter = baseline.iter().filter(|one| one.matter.contains(&id));
+    for one in matter.filter(|one| is_open(&one.job)) {
         if !is_small(plan, one) {
             left_out.push(one.job.clone());
             continue;

@@ -103,13 +103,18 @@ pub fn instrument(root: &Path) -> Result<Instrumented, Error> {
     Ok(result)
 }
 
+/// What makes a type of one number count in its units.
+const TICK: &str = "
+impl Tick for NAME {
+    fn is_less_by_more_than_one(&self, other: &Self) -> bool {
+        self.0.is_less_by_more_than_one(&other.0)
+    }
+}
+";
+
 /// A type of one number counts in its units.
 fn tick(name: &str) -> String {
-    format!(
-        "\nimpl Tick for {name} {{\n    \
-         fn is_less_by_more_than_one(&self, other: &Self) -> bool {{\n        \
-         self.0.is_less_by_more_than_one(&other.0)\n    }}\n}}\n"
-    )
+    TICK.replace("NAME", name)
 }
 
 /// Instruments texts, by the names of their files.
