@@ -32,7 +32,9 @@ fn trace_path(name: &str) -> PathBuf {
 fn must_fail(configuration: &Configuration) -> Property {
     match configuration.expectation {
         Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property) => property,
-        Expectation::Holds => panic!("{} fails nothing", configuration.name),
+        Expectation::Holds | Expectation::NeverHappens(_) => {
+            panic!("{} breaks nothing", configuration.name)
+        }
     }
 }
 
