@@ -33,7 +33,7 @@ fn must_fail(configuration: &Configuration) -> Property {
     match configuration.expectation {
         Expectation::RuleBroken(property) | Expectation::AssumptionBroken(property) => property,
         Expectation::Holds | Expectation::NeverHappens(_) => {
-            panic!("{} fails nothing", configuration.name)
+            panic!("{} breaks nothing", configuration.name)
         }
     }
 }
