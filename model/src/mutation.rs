@@ -34,7 +34,7 @@ impl Mutation for NoMutation {
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
-pub struct Mask(u64);
+pub struct Mask(u128);
 
 impl Mask {
     /// No rule broken.
@@ -212,6 +212,18 @@ mutants! {
     AdoptReleased = "adopt-released",
     /// A service is reported to run before the watchdog stands behind it.
     ReportUnarmed = "report-unarmed",
+    /// What is to come counts as here before its location says so.
+    ResumeEarly = "resume-early",
+    /// What is paused goes on although another copy may have run since.
+    StaleResumed = "stale-resumed",
+    /// A service is sent to a node whether or not that holds its lock.
+    TargetNotAsked = "target-not-asked",
+    /// An LRM moves a service away without comparing its own grant.
+    LeaveWithoutGrant = "leave-without-grant",
+    /// An LRM moves a service away without comparing the location's own revision.
+    LeaveWithoutRevision = "leave-without-revision",
+    /// What is to stay as it is is stopped.
+    UntouchedStopped = "untouched-stopped",
 }
 
 #[cfg(test)]
@@ -225,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_mask_holds_every_mutant() {
-        assert!(Mutant::ALL.len() <= 64);
+        assert!(Mutant::ALL.len() <= 128);
         for one in Mutant::ALL {
             for other in Mutant::ALL {
                 assert_eq!(Mask::only(*one).contains(*other), one == other);

@@ -9,11 +9,12 @@ use lockstep_model::id::Ranks;
 use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
 use lockstep_world::property::Property;
+use lockstep_world::setup::Order;
 use lockstep_world::{Admin, Fault, Setup};
 
 use crate::configuration::{
-    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2,
-    with_drift,
+    Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2, orders,
+    swift_kappa_one, with_drift,
 };
 
 /// A rule, broken.
@@ -48,6 +49,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(device());
     cases.extend(free_locks());
     cases.extend(services());
+    cases.extend(given_orders());
     cases
 }
 
@@ -506,6 +508,70 @@ fn services() -> Vec<Case> {
             rule,
             Property::OutageTolerated,
             short,
+        ),
+    ]
+}
+
+fn given_orders() -> Vec<Case> {
+    let rule = "orders and moves";
+    let timing = swift_kappa_one();
+    let one = |given: &[Order], faults: &[Fault]| orders::in_turn(&timing, given, faults);
+    let returns = [Order::Ignore, Order::Start];
+    let cold = [orders::COLD];
+    let live = [orders::LIVE];
+    let mut stolen = orders::contended(one(&cold, &[Fault::Delay, Fault::Power]));
+    stolen.fault_budget = 2;
+    stolen.each_fault_once = true;
+    let back = [orders::LIVE, Order::Start, orders::COLD, Order::Start];
+    let dead = Property::RunNeedsAuthority;
+    vec![
+        case(
+            Mutant::AdoptReleased,
+            rule,
+            dead,
+            orders::contended(one(&returns, &[Fault::PauseLrm])),
+        ),
+        case(
+            Mutant::ReportUnarmed,
+            rule,
+            Property::WatchdogGuards,
+            one(&returns, &[]),
+        ),
+        case(
+            Mutant::ResumeEarly,
+            rule,
+            Property::SingleInstance,
+            one(&live, &[]),
+        ),
+        case(
+            Mutant::StaleResumed,
+            rule,
+            Property::ResumesLatest,
+            one(&back, &[Fault::Delay]),
+        ),
+        case(
+            Mutant::TargetNotAsked,
+            rule,
+            Property::TargetHoldsLock,
+            one(&live, &[]),
+        ),
+        case(
+            Mutant::LeaveWithoutGrant,
+            rule,
+            Property::LocChangesUnderLock,
+            stolen,
+        ),
+        case(
+            Mutant::LeaveWithoutRevision,
+            rule,
+            Property::SingleInstance,
+            one(&[orders::LIVE, Order::Start], &[Fault::Delay]),
+        ),
+        case(
+            Mutant::UntouchedStopped,
+            rule,
+            Property::ErrorUntouched,
+            one(&[Order::LeaveUntouched], &[]),
         ),
     ]
 }

@@ -11,7 +11,7 @@ use lockstep_model::contender;
 use lockstep_model::id::ServiceId;
 use lockstep_model::lrm::{self, Leave};
 use lockstep_model::master;
-use lockstep_model::record::Wanted;
+use lockstep_model::record::{Wanted, Write};
 use lockstep_model::time::Instant;
 use lockstep_model::watchdog;
 
@@ -103,7 +103,12 @@ impl World {
                 effect,
             });
             let may_fail = self.faults_left > 0 && setup.fault_hosts.contains(&index);
-            if may_fail && self.allows(setup, Fault::Delay) && host.is_request(proc, effect) {
+            let may_be_late = host.is_request(proc, effect)
+                && (!setup.only_moves_late
+                    || self
+                        .write_of(index, proc, effect)
+                        .is_some_and(Write::moves_service));
+            if may_fail && self.allows(setup, Fault::Delay) && may_be_late {
                 actions.push(Action::ExecuteDelayed {
                     host: index,
                     proc,
