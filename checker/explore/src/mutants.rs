@@ -522,6 +522,7 @@ fn given_orders() -> Vec<Case> {
     let mut stolen = orders::contended(one(&cold, &[Fault::Delay, Fault::Power]));
     stolen.fault_budget = 2;
     stolen.each_fault_once = true;
+    stolen.orders_at_rest = true;
     let back = [orders::LIVE, Order::Start, orders::COLD, Order::Start];
     let dead = Property::RunNeedsAuthority;
     vec![
@@ -547,7 +548,7 @@ fn given_orders() -> Vec<Case> {
             Mutant::StaleResumed,
             rule,
             Property::ResumesLatest,
-            one(&back, &[Fault::Delay]),
+            orders::at_rest(one(&back, &[Fault::Delay])),
         ),
         case(
             Mutant::TargetNotAsked,

@@ -25,6 +25,7 @@ mod execute;
 mod hardware;
 pub mod orders;
 mod people;
+mod process;
 pub mod property;
 mod quiet;
 mod reorder;

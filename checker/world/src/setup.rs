@@ -43,6 +43,9 @@ pub struct Setup {
     pub orders: Vec<Order>,
     /// How often, in all.
     pub orders_budget: u8,
+    /// Whether they are given only when nothing else has to happen first: between any two steps of a
+    /// move that takes one tick is then no order.
+    pub orders_at_rest: bool,
     /// Whether they are given in the order in which they stand, each once.
     pub orders_in_turn: bool,
     /// How often orders have a failed start repeated; `None`: for ever, and nobody asks how it ended.
@@ -369,6 +372,7 @@ impl Setup {
             admin_budget: 0,
             orders: Vec::new(),
             orders_budget: 0,
+            orders_at_rest: false,
             orders_in_turn: false,
             restarts_max: None,
             physics: Physics::as_told(timing),

@@ -96,6 +96,7 @@ pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup 
         only_moves_late: false,
         orders: Vec::new(),
         orders_budget: 0,
+        orders_at_rest: false,
         orders_in_turn: false,
         restarts_max: None,
         reorder: false,

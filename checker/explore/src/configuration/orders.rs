@@ -49,6 +49,14 @@ pub(crate) fn in_turn(timing: &Timing, orders: &[Order], faults: &[Fault]) -> Se
     }
 }
 
+/// The same, with orders only between ticks: for many of them.
+pub(crate) fn at_rest(setup: Setup) -> Setup {
+    Setup {
+        orders_at_rest: true,
+        ..setup
+    }
+}
+
 /// The second host contends for the first one's lock, and may recover what is left under it.
 pub(crate) fn contended(mut setup: Setup) -> Setup {
     setup.hosts[1].contends_for = Some(NodeId(0));
@@ -78,6 +86,7 @@ pub(super) fn all() -> Vec<Configuration> {
     all.push(taken_back(&timing));
     all.push(left_over(&timing));
     all.extend(ignored(&timing));
+    all.extend(asked(&timing));
     all
 }
 
@@ -174,7 +183,7 @@ fn workers(timing: &Timing) -> Vec<Configuration> {
 /// A move whose write is under way is taken back, and the service moved again by another way.
 fn taken_back(timing: &Timing) -> Configuration {
     let orders = [LIVE, Order::Start, COLD, Order::Start];
-    let setup = in_turn(timing, &orders, &[Fault::Delay]);
+    let setup = at_rest(in_turn(timing, &orders, &[Fault::Delay]));
     holds(
         named(timing, "taken-back"),
         "A move is taken back while its write is under way; the service arrives by another one.",
@@ -193,6 +202,7 @@ fn left_over(timing: &Timing) -> Configuration {
     ));
     setup.fault_budget = 2;
     setup.each_fault_once = true;
+    setup.orders_at_rest = true;
     holds(
         named(timing, "left-over"),
         "A move is taken back, its source dies, and the service is recovered to its target.",
@@ -217,5 +227,64 @@ fn ignored(timing: &Timing) -> Vec<Configuration> {
     vec![
         one(&[], "ignored"),
         one(&[Fault::PauseLrm], "ignored-pause-lrm").in_full(),
+    ]
+}
+
+/// What people ask of LRMs, by themselves or through the manager, beside its orders.
+fn asked(timing: &Timing) -> Vec<Configuration> {
+    let one = |name: &str, about: &str, orders: &[Order], admin: &[Admin], often, tags: &[Tag]| {
+        let mut setup = in_turn(timing, orders, &[]);
+        setup.admin = admin.to_vec();
+        setup.admin_budget = often;
+        setup.never_resets = true;
+        setup.orders_at_rest = true;
+        holds(named(timing, name), about, setup)
+            .meeting(tags)
+            .in_full()
+    };
+    let leave = [
+        Admin::RestartLrm,
+        Admin::StopLrm,
+        Admin::StopAndFreezeLrm,
+        Admin::MigrateLrm,
+    ];
+    vec![
+        one(
+            "disarm",
+            "The stack is disarmed in either mode, and armed again; services are frozen and run.",
+            &[Order::LeaveUntouched, Order::Start],
+            &[Admin::Disarm],
+            2,
+            &[Tag::ReleasedRunning, Tag::HeldUnguarded, Tag::GuardedAgain],
+        ),
+        one(
+            "disarm-ignore",
+            "The stack is disarmed in either mode, and armed again; services are ignored and return.",
+            &[Order::Ignore, Order::Start],
+            &[Admin::Disarm],
+            2,
+            &[Tag::ReleasedRunning, Tag::ReleasedClean, Tag::Disarmed],
+        ),
+        one(
+            "maintenance",
+            "A node is asked to do maintenance, its service moves, and it comes back.",
+            &[LIVE],
+            &[Admin::Maintain],
+            2,
+            &[Tag::Sent, Tag::Resumed, Tag::ReleasedClean],
+        ),
+        one(
+            "leave",
+            "An LRM ends in any of four ways while its service is moved.",
+            &[LIVE],
+            &leave,
+            1,
+            &[
+                Tag::LrmExited,
+                Tag::ReleasedRunning,
+                Tag::ReleasedClean,
+                Tag::Moved,
+            ],
+        ),
     ]
 }
