@@ -229,6 +229,18 @@ mutants! {
     AdoptReleased = "adopt-released",
     /// A service is reported to run before the watchdog stands behind it.
     ReportUnarmed = "report-unarmed",
+    /// What is to come counts as here before its location says so.
+    ResumeEarly = "resume-early",
+    /// What is paused goes on although another copy may have run since.
+    StaleResumed = "stale-resumed",
+    /// A service is sent to a node whether or not that holds its lock.
+    TargetNotAsked = "target-not-asked",
+    /// An LRM moves a service away without comparing its own grant.
+    LeaveWithoutGrant = "leave-without-grant",
+    /// An LRM moves a service away without comparing the location's own revision.
+    LeaveWithoutRevision = "leave-without-revision",
+    /// What is to stay as it is is stopped.
+    UntouchedStopped = "untouched-stopped",
 }
 
 #[cfg(test)]

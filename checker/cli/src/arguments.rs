@@ -441,6 +441,7 @@ impl From<LineName> for Line {
 pub(crate) enum TierName {
     Quick,
     Full,
+    Deep,
 }
 
 impl TierName {
@@ -448,7 +449,8 @@ impl TierName {
     pub(crate) fn includes(self, tier: Tier) -> bool {
         match self {
             Self::Quick => tier == Tier::Quick,
-            Self::Full => true,
+            Self::Full => matches!(tier, Tier::Quick | Tier::Full),
+            Self::Deep => true,
         }
     }
 }

@@ -11,11 +11,12 @@ use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
 use lockstep_world::leads::Leads;
 use lockstep_world::property::Property;
+use lockstep_world::setup::Order;
 use lockstep_world::{Admin, Fault, Setup};
 
 use crate::configuration::{
     Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer1, layer2, layer3,
-    with_drift,
+    orders, swift_kappa_one, with_drift,
 };
 
 /// A rule, broken.
@@ -71,6 +72,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(free_locks());
     cases.extend(services());
     cases.extend(at_last());
+    cases.extend(given_orders());
     cases
 }
 
@@ -603,6 +605,71 @@ fn services() -> Vec<Case> {
             rule,
             Property::OutageTolerated,
             short,
+        ),
+    ]
+}
+
+fn given_orders() -> Vec<Case> {
+    let rule = "orders and moves";
+    let timing = swift_kappa_one();
+    let one = |given: &[Order], faults: &[Fault]| orders::in_turn(&timing, given, faults);
+    let returns = [Order::Ignore, Order::Start];
+    let cold = [orders::COLD];
+    let live = [orders::LIVE];
+    let mut stolen = orders::contended(one(&cold, &[Fault::Delay, Fault::Power]));
+    stolen.fault_budget = 2;
+    stolen.each_fault_once = true;
+    stolen.orders_at_rest = true;
+    let back = [orders::LIVE, Order::Start, orders::COLD, Order::Start];
+    let dead = Property::RunNeedsAuthority;
+    vec![
+        case(
+            Mutant::AdoptReleased,
+            rule,
+            dead,
+            orders::contended(one(&returns, &[Fault::PauseLrm])),
+        ),
+        case(
+            Mutant::ReportUnarmed,
+            rule,
+            Property::WatchdogGuards,
+            one(&returns, &[]),
+        ),
+        case(
+            Mutant::ResumeEarly,
+            rule,
+            Property::SingleInstance,
+            one(&live, &[]),
+        ),
+        case(
+            Mutant::StaleResumed,
+            rule,
+            Property::ResumesLatest,
+            orders::at_rest(one(&back, &[Fault::Delay])),
+        ),
+        case(
+            Mutant::TargetNotAsked,
+            rule,
+            Property::TargetHoldsLock,
+            one(&live, &[]),
+        ),
+        case(
+            Mutant::LeaveWithoutGrant,
+            rule,
+            Property::LocChangesUnderLock,
+            stolen,
+        ),
+        case(
+            Mutant::LeaveWithoutRevision,
+            rule,
+            Property::SingleInstance,
+            one(&[orders::LIVE, Order::Start], &[Fault::Delay]),
+        ),
+        case(
+            Mutant::UntouchedStopped,
+            rule,
+            Property::ErrorUntouched,
+            one(&[Order::LeaveUntouched], &[]),
         ),
     ]
 }

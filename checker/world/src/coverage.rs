@@ -97,6 +97,18 @@ tags! {
     SecondLrm = "second-lrm",
     /// An LRM ended by itself.
     LrmExited = "lrm-exited",
+    /// A service was sent to another node, and paused on both.
+    Sent = "sent",
+    /// A service that was sent went on where it came to.
+    Resumed = "resumed",
+    /// A service that was sent went on where it came from.
+    MoveRefuted = "move-refuted",
+    /// A copy that is paused is out of date.
+    CopyOutdated = "copy-outdated",
+    /// A move failed.
+    MoveFailed = "move-failed",
+    /// A host was suspended.
+    Suspended = "suspended",
 }
 
 impl Tag {
@@ -163,7 +175,43 @@ impl World {
                 tags |= job_tag(host, self.hosts[host].workers[worker].job);
             }
             Action::SecondLrm { .. } => tags |= Tag::SecondLrm.bit(),
+            Action::Suspend { .. } => tags |= Tag::Suspended.bit(),
             _ => {}
+        }
+        if !setup.orders.is_empty() {
+            tags |= self.tags_of_copies(after);
+            if let Action::WorkFails { host, worker } = *action
+                && let Job::Send { .. } = self.hosts[host].workers[worker].job
+            {
+                tags |= Tag::MoveFailed.bit();
+            }
+        }
+        tags
+    }
+
+    /// What becomes of copies. Where orders are given, hosts stay in their places.
+    fn tags_of_copies(&self, after: &Self) -> u128 {
+        let mut tags = 0;
+        for (before, after) in self.hosts.iter().zip(&after.hosts) {
+            for (before, after) in before.instances.iter().zip(&after.instances) {
+                tags |= match (before, after) {
+                    (Instance::Running, Instance::Outgoing) => Tag::Sent.bit(),
+                    (Instance::Incoming, Instance::Running) => Tag::Resumed.bit(),
+                    (Instance::Outgoing, Instance::Running) => Tag::MoveRefuted.bit(),
+                    (Instance::Incoming | Instance::Outgoing, Instance::Stale) => {
+                        Tag::CopyOutdated.bit()
+                    }
+                    (
+                        Instance::Absent
+                        | Instance::Running
+                        | Instance::Half
+                        | Instance::Incoming
+                        | Instance::Outgoing
+                        | Instance::Stale,
+                        _,
+                    ) => 0,
+                };
+            }
         }
         tags
     }

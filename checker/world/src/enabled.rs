@@ -9,16 +9,14 @@
 
 use lockstep_model::contender;
 use lockstep_model::id::ServiceId;
-use lockstep_model::lrm::{self, Leave};
-use lockstep_model::master;
-use lockstep_model::record::Wanted;
+use lockstep_model::lrm::Leave;
+use lockstep_model::record::{Wanted, Write};
 use lockstep_model::time::Instant;
-use lockstep_model::watchdog;
 
 use crate::action::{Action, Proc};
 use crate::setup::{Admin, Fault, Setup};
 use crate::stand_in::Act;
-use crate::state::{Host, Stage, World};
+use crate::state::{Stage, World};
 
 impl World {
     /// Everything that can happen next.
@@ -109,7 +107,12 @@ impl World {
                 effect,
             });
             let may_fail = self.faults_left > 0 && setup.fault_hosts.contains(&index);
-            if may_fail && self.allows(setup, Fault::Delay) && host.is_request(proc, effect) {
+            let may_be_late = host.is_request(proc, effect)
+                && (!setup.only_moves_late
+                    || self
+                        .write_of(index, proc, effect)
+                        .is_some_and(Write::moves_service));
+            if may_fail && self.allows(setup, Fault::Delay) && may_be_late {
                 actions.push(Action::ExecuteDelayed {
                     host: index,
                     proc,
@@ -236,7 +239,7 @@ impl World {
                 self.add_manager(setup, index, &contender.machine, actions);
             }
         }
-        if self.orders_left > 0 {
+        if self.orders_left > 0 && !(setup.orders_at_rest && self.is_urgent(setup)) {
             for service in setup.service_ids() {
                 for wanted in self.orders(setup, service) {
                     actions.push(Action::Order { service, wanted });
@@ -584,204 +587,5 @@ impl World {
             || self.must_reset(setup, index)
             || self.reset_due(setup, index) == Some(0)
             || (host.mux.is_some() && Self::is_due(setup, host.kill_timer.map(late)))
-    }
-}
-
-impl Host {
-    /// The processes there are.
-    pub fn processes(&self) -> impl Iterator<Item = Proc> + use<> {
-        let mux = self.mux.as_ref().map(|_| Proc::Mux);
-        let contender = self.contender.as_ref().map(|_| Proc::Contender);
-        let crm = self.crm.as_ref().map(|_| Proc::Crm);
-        (0..self.lrms.len())
-            .map(Proc::Lrm)
-            .chain(mux)
-            .chain(contender)
-            .chain(crm)
-    }
-
-    /// Whether a process is stopped.
-    #[must_use]
-    pub fn is_paused(&self, proc: Proc) -> bool {
-        match proc {
-            Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| lrm.paused),
-            Proc::Mux => self.mux.as_ref().is_some_and(|mux| mux.paused),
-            Proc::Contender => self.contender.as_ref().is_some_and(|it| it.paused),
-            Proc::Crm => self.crm.as_ref().is_some_and(|it| it.paused),
-        }
-    }
-
-    /// Whether a process can act.
-    fn runs(&self, proc: Proc) -> bool {
-        self.on && !self.is_halted() && !self.is_paused(proc)
-    }
-
-    /// Whether nothing on it goes on.
-    #[must_use]
-    pub const fn is_halted(&self) -> bool {
-        self.stopped || self.suspended
-    }
-
-    fn is_notified(&self, proc: Proc) -> bool {
-        match proc {
-            Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| lrm.notified),
-            Proc::Mux => false,
-            Proc::Contender => self.contender.as_ref().is_some_and(|it| it.notified),
-            Proc::Crm => self.crm.as_ref().is_some_and(|it| it.notified),
-        }
-    }
-
-    pub(crate) fn has_effects(&self, proc: Proc) -> bool {
-        match proc {
-            Proc::Lrm(index) => self
-                .lrms
-                .get(index)
-                .is_some_and(|lrm| !lrm.outbox.is_empty()),
-            Proc::Mux => self.mux.as_ref().is_some_and(|mux| !mux.outbox.is_empty()),
-            Proc::Contender => self
-                .contender
-                .as_ref()
-                .is_some_and(|it| !it.outbox.is_empty()),
-            Proc::Crm => self.crm.as_ref().is_some_and(|it| !it.outbox.is_empty()),
-        }
-    }
-
-    /// The effects that may be executed next: the first of each lane.
-    fn executable(&self, proc: Proc) -> Vec<usize> {
-        match proc {
-            Proc::Lrm(index) => {
-                let outbox = self.lrms.get(index).map_or(&[][..], |lrm| &lrm.outbox);
-                let first = |position: &usize| {
-                    let lane = outbox[*position].lane();
-                    outbox[..*position]
-                        .iter()
-                        .all(|effect| effect.lane() != lane)
-                };
-                (0..outbox.len()).filter(first).collect()
-            }
-            Proc::Mux => {
-                let empty = self.mux.as_ref().is_none_or(|mux| mux.outbox.is_empty());
-                if empty { Vec::new() } else { vec![0] }
-            }
-            Proc::Contender => {
-                let count = self.contender.as_ref().map_or(0, |it| it.outbox.len());
-                (0..count).collect()
-            }
-            Proc::Crm => self.executable_crm(),
-        }
-    }
-
-    /// The inputs that may be taken in next.
-    fn deliverable(&self, proc: Proc) -> impl Iterator<Item = usize> {
-        let count = match proc {
-            Proc::Lrm(index) => self.lrms.get(index).map_or(0, |lrm| lrm.inbox.len()),
-            Proc::Mux => self.mux.as_ref().map_or(0, |mux| mux.inbox.len()),
-            Proc::Contender => self.contender.as_ref().map_or(0, |it| it.inbox.len()),
-            Proc::Crm => self.crm.as_ref().map_or(0, |it| it.inbox.len()),
-        };
-        (0..count).filter(move |position| match proc {
-            Proc::Lrm(index) => self.lrms.get(index).is_some_and(|lrm| {
-                let turn = connection_turn(&lrm.inbox[*position]);
-                lrm.inbox
-                    .iter()
-                    .map(connection_turn)
-                    .all(|other| other == 0 || other >= turn)
-            }),
-            Proc::Mux => self.mux.as_ref().is_some_and(|mux| {
-                // What one connection carries comes in order; connections overtake each other.
-                let from = mux.inbox[*position].from;
-                mux.inbox[..*position]
-                    .iter()
-                    .all(|earlier| earlier.from != from)
-            }),
-            Proc::Contender | Proc::Crm => true,
-        })
-    }
-
-    fn wakeup(&self, setup: &Setup, reconfigured: bool, proc: Proc) -> Option<Instant> {
-        let config = setup.config(reconfigured);
-        let wakeup = match proc {
-            Proc::Lrm(index) => {
-                let published = self.presence.as_ref().filter(|_| index == 0);
-                let published = published.and_then(|presence| presence.next_wakeup(config));
-                let own = self.lrms.get(index)?.machine.next_wakeup(config);
-                [own, published]
-                    .into_iter()
-                    .flatten()
-                    .min_by_key(|it| it.at)
-            }
-            Proc::Mux => self.mux.as_ref()?.machine.next_wakeup(config),
-            Proc::Contender => self.contender.as_ref()?.machine.next_wakeup(config),
-            Proc::Crm => self.crm.as_ref()?.machine.next_wakeup(config),
-        };
-        wakeup.map(|wakeup| wakeup.at)
-    }
-
-    /// Whether a process is woken at once again, having done nothing.
-    #[must_use]
-    pub fn wakes_for_nothing(&self, setup: &Setup, reconfigured: bool, proc: Proc) -> bool {
-        !self.has_effects(proc) && World::is_due(setup, self.wakeup(setup, reconfigured, proc))
-    }
-
-    fn is_request(&self, proc: Proc, effect: usize) -> bool {
-        match proc {
-            Proc::Lrm(index) => self
-                .lrms
-                .get(index)
-                .is_some_and(|lrm| match lrm.outbox[effect] {
-                    lrm::Effect::Write(_) | lrm::Effect::Read(_) => true,
-                    lrm::Effect::Watchdog(_)
-                    | lrm::Effect::Reap
-                    | lrm::Effect::RecordIntent { .. }
-                    | lrm::Effect::Spawn { .. }
-                    | lrm::Effect::KillServices(_)
-                    | lrm::Effect::Exit => false,
-                }),
-            Proc::Mux => false,
-            Proc::Contender => true,
-            Proc::Crm => self
-                .crm
-                .as_ref()
-                .is_some_and(|crm| match crm.outbox[effect] {
-                    master::Effect::Write(_) | master::Effect::Read(_) => true,
-                    master::Effect::Exit => false,
-                }),
-        }
-    }
-
-    fn opens(&self, proc: Proc, effect: usize) -> bool {
-        let mux = self.mux.as_ref().filter(|_| proc == Proc::Mux);
-        let effect = mux.and_then(|mux| mux.outbox.get(effect));
-        matches!(effect, Some(watchdog::Effect::Open { .. }))
-    }
-
-    fn is_ping(&self, proc: Proc, effect: usize) -> bool {
-        proc == Proc::Mux
-            && self
-                .mux
-                .as_ref()
-                .is_some_and(|mux| mux.outbox.get(effect) == Some(&watchdog::Effect::Ping))
-    }
-}
-
-/// What comes over the connection to the multiplexer comes in order: its answers, its end, and
-/// only then another's beginning. 0: it comes some other way.
-const fn connection_turn(input: &lrm::Input) -> u8 {
-    match input {
-        lrm::Input::Watchdog(_) => 1,
-        lrm::Input::WatchdogGone => 2,
-        lrm::Input::WatchdogConnected => 3,
-        lrm::Input::Started
-        | lrm::Input::KernelLock { .. }
-        | lrm::Input::Watched(_)
-        | lrm::Input::Read { .. }
-        | lrm::Input::Written { .. }
-        | lrm::Input::Reaped
-        | lrm::Input::IntentRecorded { .. }
-        | lrm::Input::WorkerDone { .. }
-        | lrm::Input::ServiceEnded { .. }
-        | lrm::Input::ServicesKilled
-        | lrm::Input::Timer
-        | lrm::Input::Leave(_) => 0,
     }
 }

@@ -27,6 +27,7 @@ mod hardware;
 pub mod leads;
 pub mod orders;
 mod people;
+mod process;
 pub mod property;
 mod publish;
 mod quiet;

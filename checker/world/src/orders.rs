@@ -128,7 +128,12 @@ impl World {
             unowned: self.unowned.contains(&id),
             newest: self.newest_uid(),
         };
-        let all = setup.orders.iter().flat_map(|order| order.wanted(&nodes));
+        let given = usize::from(setup.orders_budget - self.orders_left);
+        let all: &[Order] = match setup.orders_in_turn {
+            true => setup.orders.get(given..=given).unwrap_or_default(),
+            false => &setup.orders,
+        };
+        let all = all.iter().flat_map(|order| order.wanted(&nodes));
         let may = |wanted: &Wanted| {
             // The same again is another order only where its uid is another.
             let after = self.ordered(setup, before, *wanted);

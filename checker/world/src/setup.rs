@@ -29,6 +29,8 @@ pub struct Setup {
     pub faults: Vec<Fault>,
     /// How many of them, in all.
     pub fault_budget: u8,
+    /// Whether no request is late but those that move a service.
+    pub only_moves_late: bool,
     /// Whether each kind happens at most once.
     pub each_fault_once: bool,
     /// On which hosts.
@@ -41,6 +43,11 @@ pub struct Setup {
     pub orders: Vec<Order>,
     /// How often, in all.
     pub orders_budget: u8,
+    /// Whether they are given only when nothing else has to happen first: between any two steps of a
+    /// move that takes one tick is then no order.
+    pub orders_at_rest: bool,
+    /// Whether they are given in the order in which they stand, each once.
+    pub orders_in_turn: bool,
     /// How often orders have a failed start repeated; `None`: for ever, and nobody asks how it ended.
     pub restarts_max: Option<u32>,
     /// How the surroundings behave.
@@ -358,12 +365,15 @@ impl Setup {
             cluster: None,
             faults: Vec::new(),
             fault_budget: 0,
+            only_moves_late: false,
             each_fault_once: false,
             fault_hosts: vec![0, 1],
             admin: Vec::new(),
             admin_budget: 0,
             orders: Vec::new(),
             orders_budget: 0,
+            orders_at_rest: false,
+            orders_in_turn: false,
             restarts_max: None,
             physics: Physics::as_told(timing),
             instant_agents: true,

@@ -96,6 +96,10 @@ impl Lrm {
         if self.is_ignored(service) {
             return Duty::Leave;
         }
+        let order = self.order(service).map(|order| order.wanted);
+        if order == Some(Wanted::Untouched) && config.broken(Mutant::UntouchedStopped) {
+            return Duty::Stop;
+        }
         if self.is_left(config, service) {
             return match config.broken(Mutant::FrozenTouched) {
                 true => Duty::Stop,
@@ -200,7 +204,23 @@ impl Lrm {
                 continue;
             }
             local.retry_at = None;
-            match job_for(duty, local.status, may_start) {
+            let status = match local.status {
+                // What it goes on with has to be the newest there is.
+                Status::Paused(None)
+                    if duty == Duty::Run
+                        && !local.brought
+                        && !config.broken(Mutant::StaleResumed) =>
+                {
+                    Status::Failed
+                }
+                status @ (Status::Unknown
+                | Status::Doubtful
+                | Status::Stopped
+                | Status::Running
+                | Status::Failed
+                | Status::Paused(_)) => status,
+            };
+            match job_for(duty, status, may_start) {
                 Some(job) => due.push((turn(local.passes, config.services.rank(id.0)), id, job)),
                 None => local.passes = 0,
             }
@@ -360,6 +380,9 @@ impl Lrm {
         });
         if !answers {
             return;
+        }
+        if done.job == Job::Start {
+            local.brought = false;
         }
         let job = done.job;
         let uid = local.worker.take().and_then(|worker| worker.uid);

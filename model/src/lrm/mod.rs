@@ -84,6 +84,8 @@ enum Killing {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Local {
     status: Status,
+    /// Whether what is paused here is what the last move brought, so that nothing is newer.
+    brought: bool,
     worker: Option<Worker>,
     retry_at: Option<Instant>,
     /// Whether it has ended by itself while a worker was at it, which may not know.
@@ -275,6 +277,7 @@ impl Lrm {
                     });
                 }
                 self.forget_move();
+                self.forget_paused();
                 self.reading.want();
                 self.know_services(config);
             }
@@ -450,6 +453,7 @@ impl Local {
     const fn unknown() -> Self {
         Self {
             status: Status::Unknown,
+            brought: false,
             worker: None,
             retry_at: None,
             ended: false,

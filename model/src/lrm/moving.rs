@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::event::{Effects, Event};
 use crate::id::{NodeId, RequestId, Revision, ServiceId, Uid};
 use crate::manager::status::{ExitCode, LrmResult};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::record::{
     Compare, GrantState, Key, MoveKind, Outcome, Put, Record, Service, Snapshot, Wanted, Write,
 };
@@ -169,7 +169,7 @@ impl Lrm {
             Some(_) => return,
             None => self.moving = self.next_move(config, now),
         }
-        self.write_move(now, effects);
+        self.write_move(config, now, effects);
     }
 
     /// The first service, by name, that may be written as another node's now.
@@ -217,17 +217,75 @@ impl Lrm {
     }
 
     /// The record to be written: the same order, elsewhere. What was compared says that it is the
-    /// same; so nothing but the view needs to know it.
-    fn record_of(&self, moving: &Move) -> Option<Service> {
+    /// same; so nothing but the view needs to know it. It says whether anything was brought: only
+    /// then is what is paused there the newest there is, and not a copy left by an earlier move.
+    fn record_of<M: Mutation>(&self, config: &Config<M>, moving: &Move) -> Option<Service> {
         let order = self.order(moving.service)?;
+        let local = self.services.get(&moving.service)?;
+        let sent = local.status == Status::Paused(Some(moving.uid));
+        let wanted = match order.wanted {
+            Wanted::Moved { target, .. } if !sent && !config.broken(Mutant::StaleResumed) => {
+                let kind = MoveKind::Stopped;
+                Wanted::Moved { target, kind }
+            }
+            wanted @ (Wanted::Moved { .. }
+            | Wanted::Started
+            | Wanted::Stopped
+            | Wanted::Untouched
+            | Wanted::Ignored
+            | Wanted::Fenced) => wanted,
+        };
         Some(Service {
             location: moving.target,
+            wanted,
             ..order.clone()
         })
     }
 
-    fn write_move(&mut self, now: Instant, effects: &mut Effects<Effect>) {
-        let record = self.moving.as_ref().and_then(|it| self.record_of(it));
+    /// A service that a live move has brought here goes on with what is paused here.
+    pub(super) fn note_brought(&mut self) {
+        let Some(view) = &self.view else {
+            return;
+        };
+        let here = self.lock.me().node;
+        for (id, order) in &view.services {
+            let brings = match order.wanted {
+                Wanted::Moved { target, kind } => target == here && kind == MoveKind::Live,
+                Wanted::Started
+                | Wanted::Stopped
+                | Wanted::Untouched
+                | Wanted::Ignored
+                | Wanted::Fenced => false,
+            };
+            if let Some(local) = self.services.get_mut(id).filter(|_| brings) {
+                local.brought = true;
+            }
+        }
+    }
+
+    /// A new term began: somebody else may have had what is paused here, and have run it since.
+    pub(super) fn forget_paused(&mut self) {
+        for local in self.services.values_mut() {
+            local.brought = false;
+            local.status = match local.status {
+                Status::Paused(_) => Status::Unknown,
+                status @ (Status::Unknown
+                | Status::Doubtful
+                | Status::Stopped
+                | Status::Running
+                | Status::Failed) => status,
+            };
+        }
+    }
+
+    fn write_move<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        effects: &mut Effects<Effect>,
+    ) {
+        let moving = self.moving.as_ref();
+        let record = moving.and_then(|it| self.record_of(config, it));
         let (Some(grant), Some(record)) = (self.lock.grant_compare(), record) else {
             return;
         };
@@ -242,9 +300,16 @@ impl Lrm {
             key,
             revision: moving.revision,
         };
+        let mut compares = alloc::vec![grant, own];
+        if config.broken(Mutant::LeaveWithoutGrant) {
+            compares.retain(|compare| *compare == own);
+        }
+        if config.broken(Mutant::LeaveWithoutRevision) {
+            compares.retain(|compare| *compare != own);
+        }
         effects.push(Effect::Write(Write {
             request,
-            compares: alloc::vec![grant, own],
+            compares,
             puts: alloc::vec![Put {
                 key,
                 record: Record::Service(record),

@@ -43,10 +43,14 @@ pub(super) struct Around {
 }
 
 impl View {
-    fn of(snapshot: &Snapshot, here: NodeId) -> Self {
+    fn of<M: Mutation>(config: &Config<M>, snapshot: &Snapshot, here: NodeId) -> Self {
+        let early = config.broken(Mutant::ResumeEarly);
+        let is_here = |service: &Service| {
+            service.location == here || (early && service.target() == Some(here))
+        };
         let services: Vec<(ServiceId, Service)> = snapshot
             .services()
-            .filter(|(_, _, service)| service.location == here)
+            .filter(|(_, _, service)| is_here(service))
             .map(|(id, _, service)| (id, service.clone()))
             .collect();
         let leaving = |service: &Service| service.target().filter(|target| *target != here);
@@ -57,7 +61,7 @@ impl View {
             .collect();
         let targets = services.iter().filter_map(|(_, service)| leaving(service));
         let mut ready: Vec<NodeId> = targets
-            .filter(|target| is_ready(snapshot, *target))
+            .filter(|target| is_ready(snapshot, *target) || config.broken(Mutant::TargetNotAsked))
             .collect();
         ready.sort_unstable();
         ready.dedup();
@@ -116,7 +120,7 @@ impl Lrm {
     ) {
         self.observe_lock(config, now, snapshot, effects);
         self.know_services(config);
-        let shown = View::of(snapshot, self.lock.me().node);
+        let shown = View::of(config, snapshot, self.lock.me().node);
         let is_news = self.view.as_ref().is_none_or(|view| {
             view.revision < shown.revision
                 && (&view.services, &view.around) != (&shown.services, &shown.around)
@@ -141,7 +145,7 @@ impl Lrm {
             .view_revision()
             .is_none_or(|known| known <= snapshot.revision)
         {
-            let view = View::of(snapshot, self.lock.me().node);
+            let view = View::of(config, snapshot, self.lock.me().node);
             self.forget_what_comes(&view);
             self.view = Some(view);
             self.heard.clear();
@@ -153,6 +157,7 @@ impl Lrm {
             self.results.retain(stands);
         }
         self.know_services(config);
+        self.note_brought();
     }
 
     /// How a service was when it left says nothing of one that comes back: somebody else may have

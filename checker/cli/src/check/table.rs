@@ -168,6 +168,7 @@ pub(crate) const fn tier(tier: Tier) -> &'static str {
     match tier {
         Tier::Quick => "quick",
         Tier::Full => "full",
+        Tier::Deep => "deep",
     }
 }
 

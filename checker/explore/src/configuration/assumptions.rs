@@ -1,6 +1,6 @@
 //! The assumptions of the safety argument, each broken: the argument needs every one of them.
 //!
-//! A4 (suspend) and A9 (fence agents) concern what is not built yet.
+//! A9 (fence agents) concerns what is not built yet.
 
 use lockstep_model::config::{DriftPpm, Timing};
 use lockstep_model::mutation::Mask;
@@ -44,6 +44,12 @@ pub(super) fn all() -> Vec<Configuration> {
             "A hypervisor stops a host for longer than h.",
             dead,
             host_stop(&k1),
+        ),
+        breaks(
+            "a4-suspend",
+            "A host is suspended, past whoever should have prevented it.",
+            dead,
+            suspended(&k1),
         ),
         breaks(
             "a5-late-kernel",
@@ -121,6 +127,13 @@ fn late_device(timing: &Timing) -> Setup {
 fn host_stop(timing: &Timing) -> Setup {
     let mut setup = layer1::host_stop_setup(timing);
     setup.physics.host_stop += 1;
+    setup
+}
+
+/// Its clock goes on, its device doesn't: silence proves nothing.
+fn suspended(timing: &Timing) -> Setup {
+    let mut setup = holder(timing, &[Fault::Suspend], 1);
+    setup.fault_hosts = vec![0];
     setup
 }
 

@@ -38,6 +38,13 @@ impl Configuration {
         self
     }
 
+    /// In no tier but the deep one.
+    pub(super) const fn in_deep(mut self) -> Self {
+        self.tier = Tier::Deep;
+        self
+    }
+
+    /// In the full tier only.
     pub(super) const fn in_full(mut self) -> Self {
         self.tier = Tier::Full;
         self

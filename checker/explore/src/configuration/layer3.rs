@@ -93,8 +93,11 @@ pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup 
         symmetric: Vec::new(),
         outage_max: None,
         never_resets: false,
+        only_moves_late: false,
         orders: Vec::new(),
         orders_budget: 0,
+        orders_at_rest: false,
+        orders_in_turn: false,
         restarts_max: None,
         reorder: false,
         warm: 0,
@@ -244,6 +247,29 @@ const FEATURES: &[Feature] = &[
     },
 ];
 
+/// Those that are known to close, soon enough for every change.
+const CLOSE: &[&str] = &[
+    "l3/run",
+    "l3/run-power",
+    "l3/run-pause-lrm",
+    "l3/run-crash-lrm",
+    "l3/run-pause-crm",
+    "l3/run-crash-crm",
+    "l3/run-pause-all",
+    "l3/run-agent-fails",
+    "l3/run-service-ends",
+    "l3/run-delay",
+    "l3/stop-start",
+    "l3/disable",
+    "l3/ignore",
+    "l3/migrate",
+    "l3/relocate",
+    "l3/stop-command",
+    "l3/freeze",
+    "l3/shutdown",
+    "l3/stop-crm",
+];
+
 pub(super) fn all() -> Vec<Configuration> {
     let mut all = vec![holds(
         "l3/start",
@@ -282,11 +308,13 @@ fn one(feature: &Feature, fault: Option<&(Fault, &str)>) -> Configuration {
         Some(fault) => format!("l3/{}-{fault}", feature.name),
         None => format!("l3/{}", feature.name),
     };
-    holds(
-        full_name,
-        &format!("On two hosts, {about}; {fails}."),
-        setup,
-    )
+    let closes = CLOSE.contains(&full_name.as_str());
+    let about = format!("On two hosts, {about}; {fails}.");
+    let configuration = holds(full_name, &about, setup);
+    match closes {
+        true => configuration,
+        false => configuration.in_deep(),
+    }
 }
 
 /// The first service is to do something else.

@@ -61,7 +61,12 @@ pub(super) fn all() -> Vec<Configuration> {
         setup.fault_budget = 1;
         setup.fault_hosts = vec![0];
         let about = format!("Two hosts with everything and one service; one fault: {name}.");
-        all.push(holds(format!("l4/{name}"), &about, setup));
+        let configuration = holds(format!("l4/{name}"), &about, setup);
+        all.push(if *fault == Fault::ServiceEnds {
+            configuration
+        } else {
+            configuration.in_deep()
+        });
     }
     all
 }

@@ -33,6 +33,8 @@ pub enum Tier {
     Quick,
     /// Before a release, and when somebody asks.
     Full,
+    /// For as long as somebody likes: whether it closes isn't known.
+    Deep,
 }
 
 /// What a search must find.

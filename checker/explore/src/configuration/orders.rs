@@ -1,10 +1,12 @@
 //! Layer 2: what the manager orders, in any legal order.
 //!
-//! Two hosts with LRMs, and no third party, or a contender on the second for the first one's lock:
-//! the manager may order anything legal at any moment ([`lockstep_world::orders`]), and, where it
-//! contends, recover what is left under a lock that it holds.
+//! Two hosts with LRMs. The manager may order anything legal of what a configuration names, at any
+//! moment ([`lockstep_world::orders`]); where somebody contends for a lock, it may recover what is
+//! left under it. Both hosts have settled before the first order: what happens while they boot is
+//! explored without orders.
 
 use lockstep_model::config::Timing;
+use lockstep_model::id::NodeId;
 use lockstep_model::record::MoveKind;
 use lockstep_world::coverage::Tag;
 use lockstep_world::setup::Order;
@@ -14,84 +16,275 @@ use super::layer1::{holds, kappa_name};
 use super::layer2::pair;
 use super::{Configuration, swift_kappa_one};
 
-const LIVE: Order = Order::Move(MoveKind::Live);
-const COLD: Order = Order::Move(MoveKind::Stopped);
+pub(crate) const LIVE: Order = Order::Move(MoveKind::Live);
+pub(crate) const COLD: Order = Order::Move(MoveKind::Stopped);
 const BEFORE_START: Order = Order::Move(MoveKind::BeforeStart);
 
-/// Two hosts that run services, the manager giving orders; nobody contends for a lock.
-pub(crate) fn ordered(
-    timing: &Timing,
-    orders: &[Order],
-    orders_budget: u8,
-    faults: &[Fault],
-    budget: u8,
-) -> Setup {
-    let mut setup = pair(timing, faults, budget);
+/// How long two hosts take to settle.
+const SETTLED: u64 = 10;
+
+/// Two hosts that run services, the manager giving orders in any sequence; nobody contends for a
+/// lock. Faults befall either.
+pub(crate) fn ordered(timing: &Timing, orders: &[Order], often: u8, faults: &[Fault]) -> Setup {
+    let mut setup = pair(timing, faults, u8::from(!faults.is_empty()));
     setup.hosts[1].contends_for = None;
     setup.admin.clear();
+    setup.fault_hosts = vec![0, 1];
     setup.orders = orders.to_vec();
-    setup.orders_budget = orders_budget;
+    setup.orders_budget = often;
     setup.restarts_max = Some(0);
-    setup.reorder = true;
-    setup.warm = 10;
     setup.instant_agents = true;
+    setup.only_moves_late = true;
+    setup.reorder = true;
+    setup.warm = SETTLED;
     setup
 }
 
+/// The same, with orders given one after the other as they stand.
+pub(crate) fn in_turn(timing: &Timing, orders: &[Order], faults: &[Fault]) -> Setup {
+    let often = u8::try_from(orders.len()).unwrap_or(u8::MAX);
+    Setup {
+        orders_in_turn: true,
+        ..ordered(timing, orders, often, faults)
+    }
+}
+
+/// The same, with orders only between ticks: for many of them.
+pub(crate) fn at_rest(setup: Setup) -> Setup {
+    Setup {
+        orders_at_rest: true,
+        ..setup
+    }
+}
+
+/// The second host contends for the first one's lock, and may recover what is left under it.
+pub(crate) fn contended(mut setup: Setup) -> Setup {
+    setup.hosts[1].contends_for = Some(NodeId(0));
+    setup.admin = vec![Admin::Move];
+    setup.fault_hosts = vec![0];
+    setup
+}
+
+/// Faults, their names, and whether what they lead to is explored on every change.
+const FAULTS: &[(Fault, &str, bool)] = &[
+    (Fault::Power, "power", true),
+    (Fault::PauseLrm, "pause-lrm", false),
+    (Fault::PauseMux, "pause-mux", false),
+    (Fault::CrashLrm, "crash-lrm", false),
+    (Fault::CrashMux, "crash-mux", true),
+    (Fault::Isolate, "isolate", false),
+    (Fault::Delay, "delay", true),
+];
+
 pub(super) fn all() -> Vec<Configuration> {
-    let k1 = swift_kappa_one();
-    let mut all = Vec::new();
-    for (orders, name) in [
-        (vec![LIVE], "live"),
-        (vec![COLD], "cold"),
-        (vec![BEFORE_START], "before-start"),
-        (vec![LIVE, Order::Start], "live-start"),
-    ] {
-        for n in [1, 2] {
-            let setup = ordered(&k1, &orders, n, &[], 0);
-            all.push(
-                holds(
-                    format!("l2/{}/try-{name}-{n}", kappa_name(&k1)),
-                    "try",
-                    setup,
-                )
-                .meeting(&[Tag::Started]),
-            );
-        }
+    let timing = swift_kappa_one();
+    let mut all = undisturbed(&timing);
+    for (fault, name, quick) in FAULTS {
+        all.push(moved(&timing, *fault, name, *quick));
     }
-    for (f, name) in [
-        (Fault::Power, "power"),
-        (Fault::CrashLrm, "crash"),
-        (Fault::PauseLrm, "pause"),
-        (Fault::Isolate, "isolate"),
-        (Fault::Delay, "delay"),
-    ] {
-        let mut setup = ordered(&k1, &[LIVE, Order::Start], 1, &[f], 1);
-        setup.fault_hosts = vec![0, 1];
-        all.push(
-            holds(format!("l2/{}/try-f-{name}", kappa_name(&k1)), "try", setup)
-                .meeting(&[Tag::Started]),
-        );
-    }
-    // hunts
-    let mut setup = ordered(
-        &k1,
-        &[Order::Ignore, Order::Start],
-        2,
-        &[Fault::PauseLrm],
-        1,
-    );
-    setup.hosts[1].contends_for = setup.hosts.first().map(|host| host.node);
-    setup.admin = vec![Admin::Move];
-    setup.fault_hosts = vec![0];
-    all.push(holds(String::from("l2/k1/hunt-ignore"), "hunt", setup).meeting(&[Tag::Started]));
-    let mut setup = ordered(&k1, &[LIVE, Order::Start], 2, &[Fault::Power], 1);
-    setup.hosts[1].contends_for = setup.hosts.first().map(|host| host.node);
-    setup.admin = vec![Admin::Move];
-    setup.fault_hosts = vec![0];
-    all.push(holds(String::from("l2/k1/hunt-stale"), "hunt", setup).meeting(&[Tag::Started]));
-    let mut setup = ordered(&k1, &[LIVE, COLD, Order::Start], 3, &[Fault::AgentFails], 1);
-    setup.instant_agents = false;
-    all.push(holds(String::from("l2/k1/hunt-stale-3"), "hunt", setup).meeting(&[Tag::Started]));
+    all.extend(workers(&timing));
+    all.push(taken_back(&timing));
+    all.push(left_over(&timing));
+    all.extend(ignored(&timing));
+    all.extend(asked(&timing));
     all
+}
+
+fn named(timing: &Timing, name: &str) -> String {
+    format!("l2/{}/order-{name}", kappa_name(timing))
+}
+
+/// Nothing fails: each kind of order, and each after each.
+fn undisturbed(timing: &Timing) -> Vec<Configuration> {
+    let one = |orders: &[Order], name: &str, about: &str, tags: &[Tag]| {
+        let mut setup = ordered(timing, orders, 1, &[]);
+        setup.never_resets = true;
+        holds(named(timing, name), about, setup).meeting(tags)
+    };
+    let every = [
+        Order::Start,
+        Order::Stop,
+        Order::LeaveUntouched,
+        Order::Ignore,
+        Order::Fence,
+        LIVE,
+        COLD,
+        BEFORE_START,
+    ];
+    let mut pairs = ordered(timing, &every, 2, &[]);
+    pairs.never_resets = true;
+    vec![
+        one(
+            &[LIVE],
+            "live",
+            "A running service is moved as it runs.",
+            &[Tag::Sent, Tag::Moved, Tag::Resumed],
+        ),
+        one(
+            &[COLD],
+            "cold",
+            "A running service is stopped and moved.",
+            &[Tag::Stopped, Tag::Moved],
+        ),
+        one(
+            &[
+                BEFORE_START,
+                Order::Fence,
+                Order::LeaveUntouched,
+                Order::Ignore,
+            ],
+            "stay",
+            "A running service is to be moved if it doesn't run, fenced, frozen or ignored.",
+            &[Tag::ReleasedClean, Tag::Disarmed],
+        ),
+        holds(
+            named(timing, "any-two"),
+            "Any two orders, at any two moments.",
+            pairs,
+        )
+        .meeting(&[Tag::Sent, Tag::Moved, Tag::Resumed, Tag::StartedElsewhere])
+        .in_full(),
+    ]
+}
+
+/// A live move, and one fault at either end at any moment.
+fn moved(timing: &Timing, fault: Fault, name: &str, quick: bool) -> Configuration {
+    let setup = ordered(timing, &[LIVE], 1, &[fault]);
+    let about = format!("A running service is moved; one fault at either end: {name}.");
+    let configuration = holds(named(timing, &format!("live-{name}")), &about, setup).meeting(&[
+        Tag::Sent,
+        Tag::Moved,
+        Tag::Resumed,
+    ]);
+    match quick {
+        true => configuration,
+        false => configuration.in_full(),
+    }
+}
+
+/// Workers take their time; a move fails, hangs, or outlives its LRM.
+fn workers(timing: &Timing) -> Vec<Configuration> {
+    let faults = [
+        (Fault::AgentFails, "agent-fails", Tag::MoveFailed),
+        (Fault::AgentHangs, "agent-hangs", Tag::Sent),
+        (Fault::CrashLrm, "worker-outlives", Tag::WorkerOutlived),
+    ];
+    let one = |(fault, name, tag): (Fault, &str, Tag)| {
+        let mut setup = in_turn(timing, &[LIVE], &[fault]);
+        setup.instant_agents = false;
+        let about = format!("A move whose worker takes its time; one fault: {name}.");
+        holds(named(timing, name), &about, setup)
+            .meeting(&[tag])
+            .in_full()
+    };
+    faults.map(one).into()
+}
+
+/// A move whose write is under way is taken back, and the service moved again by another way.
+fn taken_back(timing: &Timing) -> Configuration {
+    let orders = [LIVE, Order::Start, COLD, Order::Start];
+    let setup = at_rest(in_turn(timing, &orders, &[Fault::Delay]));
+    holds(
+        named(timing, "taken-back"),
+        "A move is taken back while its write is under way; the service arrives by another one.",
+        setup,
+    )
+    .meeting(&[Tag::ZombieApplied, Tag::CopyOutdated, Tag::Moved])
+    .in_full()
+}
+
+/// What is left of a move at its target is not what is recovered to it.
+fn left_over(timing: &Timing) -> Configuration {
+    let mut setup = contended(in_turn(
+        timing,
+        &[LIVE, Order::Start],
+        &[Fault::Delay, Fault::Power],
+    ));
+    setup.fault_budget = 2;
+    setup.each_fault_once = true;
+    setup.orders_at_rest = true;
+    holds(
+        named(timing, "left-over"),
+        "A move is taken back, its source dies, and the service is recovered to its target.",
+        setup,
+    )
+    .meeting(&[Tag::CopyOutdated, Tag::TakenSilent, Tag::StartedElsewhere])
+    .in_full()
+}
+
+/// A service is nobody's concern and comes back, while somebody contends for its node's lock.
+fn ignored(timing: &Timing) -> Vec<Configuration> {
+    let orders = [Order::Ignore, Order::Start];
+    let one = |faults: &[Fault], name: &str| {
+        let setup = contended(in_turn(timing, &orders, faults));
+        holds(
+            named(timing, name),
+            "A service is ignored and returns; another host contends for its node's lock.",
+            setup,
+        )
+        .meeting(&[Tag::ReleasedClean, Tag::TakenFree])
+    };
+    vec![
+        one(&[], "ignored"),
+        one(&[Fault::PauseLrm], "ignored-pause-lrm").in_full(),
+    ]
+}
+
+/// What people ask of LRMs, by themselves or through the manager, beside its orders.
+fn asked(timing: &Timing) -> Vec<Configuration> {
+    let one = |name: &str, about: &str, orders: &[Order], admin: &[Admin], often, tags: &[Tag]| {
+        let mut setup = in_turn(timing, orders, &[]);
+        setup.admin = admin.to_vec();
+        setup.admin_budget = often;
+        setup.never_resets = true;
+        setup.orders_at_rest = true;
+        holds(named(timing, name), about, setup)
+            .meeting(tags)
+            .in_full()
+    };
+    let leave = [
+        Admin::RestartLrm,
+        Admin::StopLrm,
+        Admin::StopAndFreezeLrm,
+        Admin::MigrateLrm,
+    ];
+    vec![
+        one(
+            "disarm",
+            "The stack is disarmed in either mode, and armed again; services are frozen and run.",
+            &[Order::LeaveUntouched, Order::Start],
+            &[Admin::Disarm],
+            2,
+            &[Tag::ReleasedRunning, Tag::HeldUnguarded, Tag::GuardedAgain],
+        ),
+        one(
+            "disarm-ignore",
+            "The stack is disarmed in either mode, and armed again; services are ignored and return.",
+            &[Order::Ignore, Order::Start],
+            &[Admin::Disarm],
+            2,
+            &[Tag::ReleasedRunning, Tag::ReleasedClean, Tag::Disarmed],
+        ),
+        one(
+            "maintenance",
+            "A node is asked to do maintenance, its service moves, and it comes back.",
+            &[LIVE],
+            &[Admin::Maintain],
+            2,
+            &[Tag::Sent, Tag::Resumed, Tag::ReleasedClean],
+        ),
+        one(
+            "leave",
+            "An LRM ends in any of four ways while its service is moved.",
+            &[LIVE],
+            &leave,
+            1,
+            &[
+                Tag::LrmExited,
+                Tag::ReleasedRunning,
+                Tag::ReleasedClean,
+                Tag::Moved,
+            ],
+        ),
+    ]
 }

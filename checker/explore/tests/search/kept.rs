@@ -105,7 +105,10 @@ fn an_interrupted_search_ends_as_if_it_had_not_been() {
         assert_eq!(report.disk_failure, None);
         let again = go_on(&toy, &kept(&file, base(3), up_to(50_000)));
         assert!(again.states > 50_000 && again.states < whole.states);
-        assert!(again.seconds > again.seconds_here, "what came before counts");
+        assert!(
+            again.seconds > again.seconds_here,
+            "what came before counts"
+        );
         assert!(again.saved.is_some());
         let end = go_on(&toy, &kept(&file, base(1), Limits::default()));
         assert_eq!(said(&end), said(&whole));
