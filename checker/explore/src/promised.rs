@@ -147,9 +147,7 @@ impl Configuration {
                 return Judgement::Failed(message.clone());
             }
         }
-        let broken = fates
-            .first_broken()
-            .map(|(promise, _)| promise.name.clone());
+        let broken = fates.first_broken().map(|(promise, _)| promise.to_owned());
         match (self.expectation, broken) {
             (Expectation::NeverHappens(_), Some(_)) => Judgement::AsExpected,
             (Expectation::NeverHappens(leads), None) => Judgement::NotViolated(leads.name()),

@@ -14,8 +14,11 @@ const SILENCE: Bound = |timing| timing.silence(timing.lock_ttl).0;
 /// Without anything to wait for.
 const AT_ONCE: Bound = |_| 0;
 
-/// Which leads-to properties are judged where, with their bounds where they have one to name.
-const LEADS: &[(&str, &[(Leads, Option<Bound>)])] = &[
+/// A leads-to property, with its bound where it has one to name.
+type Declared = (Leads, Option<Bound>);
+
+/// Which leads-to properties are judged where.
+const LEADS: &[(&str, &[Declared])] = &[
     ("l1/k1/undisturbed", &[(Leads::WantedRuns, Some(AT_ONCE))]),
     ("l1/k1/power", AFTER_A_FAULT),
     ("l1/k1/pause-lrm", AFTER_A_FAULT),
@@ -67,15 +70,18 @@ const LEADS: &[(&str, &[(Leads, Option<Bound>)])] = &[
             (Leads::GuardedAgain, None),
         ],
     ),
+    ("l3/start", &[(Leads::MasterExists, Some(AT_ONCE))]),
+    ("l3/run-crash-crm", &[(Leads::MasterExists, Some(AT_ONCE))]),
+    ("l3/run-power", &[(Leads::MasterExists, Some(SILENCE))]),
 ];
 
 /// A service runs again once its lock was silent, and so does who takes it.
-const AFTER_A_FAULT: &[(Leads, Option<Bound>)] = &[
+const AFTER_A_FAULT: &[Declared] = &[
     (Leads::WantedRuns, Some(SILENCE)),
     (Leads::SilentTaken, Some(SILENCE)),
 ];
 
-const STOPPED_AND_STARTED: &[(Leads, Option<Bound>)] = &[
+const STOPPED_AND_STARTED: &[Declared] = &[
     (Leads::WantedRuns, None),
     (Leads::StopCompletes, None),
     (Leads::IdleDisarms, None),
@@ -100,7 +106,7 @@ impl Configuration {
         bound.map(|bound| bound(self.setup.config(false).timing()))
     }
 
-    fn declared(&self) -> impl Iterator<Item = &'static (Leads, Option<Bound>)> {
+    fn declared(&self) -> impl Iterator<Item = &'static Declared> {
         let here = LEADS.iter().filter(|(name, _)| *name == self.name);
         here.flat_map(|(_, leads)| leads.iter())
     }

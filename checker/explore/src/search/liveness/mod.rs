@@ -163,10 +163,10 @@ pub struct Broken<S, A> {
 }
 
 impl<S, A> Liveness<S, A> {
-    /// The first promise that is broken.
-    pub fn first_broken(&self) -> Option<(&PromiseResult<S, A>, &Broken<S, A>)> {
+    /// The first promise that is broken: its name, and a run that breaks it.
+    pub fn first_broken(&self) -> Option<(&str, &Broken<S, A>)> {
         let mut promises = self.promises.iter();
-        promises.find_map(|promise| Some((promise, promise.broken.as_ref()?)))
+        promises.find_map(|promise| Some((promise.name.as_str(), promise.broken.as_ref()?)))
     }
 }
 
@@ -192,16 +192,7 @@ where
     let stopped = explorer.visit_all(progress);
     let watch = explorer.watch;
     let space = explorer.into_space();
-    let found = match stopped {
-        Ok(()) => judge(model, &space).map(|promises| (Ending::Closed, promises)),
-        Err(Stopped::Limit(why)) => Ok((Ending::Truncated(why), Vec::new())),
-        Err(Stopped::Panic(message, spot)) => {
-            let trace = spot.map(|spot| space.way_to(model, spot)).transpose();
-            trace.map(|trace| (Ending::Panicked { message, trace }, Vec::new()))
-        }
-    };
-    let (ending, promises) =
-        found.unwrap_or_else(|message| (Ending::Unrepeatable { message }, Vec::new()));
+    let (ending, promises) = conclude(model, &space, stopped);
     Liveness {
         ending,
         states: space.graph.nodes() as u64,
@@ -213,8 +204,33 @@ where
     }
 }
 
-type Results<M> =
-    Vec<PromiseResult<<M as stateright::Model>::State, <M as stateright::Model>::Action>>;
+/// What became of each promise of a model.
+type Results<M> = Vec<PromiseResult<StateOf<M>, ActionOf<M>>>;
+
+type StateOf<M> = <M as stateright::Model>::State;
+type ActionOf<M> = <M as stateright::Model>::Action;
+
+/// What is said of a space, by how the visit of it stopped.
+fn conclude<M: Live>(
+    model: &M,
+    space: &Space,
+    stopped: Result<(), Stopped>,
+) -> (Ending<StateOf<M>, ActionOf<M>>, Results<M>) {
+    let unrepeatable = |message| (Ending::Unrepeatable { message }, Vec::new());
+    match stopped {
+        Ok(()) => match judge(model, space) {
+            Ok(promises) => (Ending::Closed, promises),
+            Err(message) => unrepeatable(message),
+        },
+        Err(Stopped::Limit(why)) => (Ending::Truncated(why), Vec::new()),
+        Err(Stopped::Panic(message, spot)) => {
+            match spot.map(|spot| space.way_to(model, spot)).transpose() {
+                Ok(trace) => (Ending::Panicked { message, trace }, Vec::new()),
+                Err(message) => unrepeatable(message),
+            }
+        }
+    }
+}
 
 fn judge<M: Live>(model: &M, space: &Space) -> Result<Results<M>, String> {
     let names = model.promise_names();
