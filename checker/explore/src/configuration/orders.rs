@@ -238,9 +238,7 @@ fn asked(timing: &Timing) -> Vec<Configuration> {
         setup.admin_budget = often;
         setup.never_resets = true;
         setup.orders_at_rest = true;
-        holds(named(timing, name), about, setup)
-            .meeting(tags)
-            .in_full()
+        holds(named(timing, name), about, setup).meeting(tags)
     };
     let leave = [
         Admin::RestartLrm,
@@ -272,7 +270,8 @@ fn asked(timing: &Timing) -> Vec<Configuration> {
             &[Admin::Maintain],
             2,
             &[Tag::Sent, Tag::Resumed, Tag::ReleasedClean],
-        ),
+        )
+        .in_full(),
         one(
             "leave",
             "An LRM ends in any of four ways while its service is moved.",

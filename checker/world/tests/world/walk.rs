@@ -8,13 +8,13 @@ use lockstep_model::config::scaled::{
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::{MachineId, NodeId, Ranks};
 use lockstep_model::mutation::Mask;
-use lockstep_model::record::Wanted;
+use lockstep_model::record::{MoveKind, Wanted};
 use lockstep_model::time::Span;
-use lockstep_world::setup::{HostSetup, ServiceSetup};
+use lockstep_world::setup::{HostSetup, Order, ServiceSetup};
 use lockstep_world::{Action, Admin, Fault, Setup, World};
 use proptest::prelude::*;
 
-pub(crate) const FAULTS: [Fault; 20] = [
+pub(crate) const FAULTS: [Fault; 21] = [
     Fault::Power,
     Fault::PauseLrm,
     Fault::PauseMux,
@@ -35,9 +35,10 @@ pub(crate) const FAULTS: [Fault; 20] = [
     Fault::Rollback,
     Fault::HandEdit,
     Fault::Drift,
+    Fault::Suspend,
 ];
 
-pub(crate) const ADMIN: [Admin; 9] = [
+pub(crate) const ADMIN: [Admin; 13] = [
     Admin::Want,
     Admin::RestartLrm,
     Admin::StopLrm,
@@ -47,13 +48,18 @@ pub(crate) const ADMIN: [Admin; 9] = [
     Admin::TerminateMux,
     Admin::SecondLrm,
     Admin::SwitchOn,
+    Admin::StopAndFreezeLrm,
+    Admin::MigrateLrm,
+    Admin::Maintain,
+    Admin::Disarm,
 ];
 
 /// A setup by name, so that a failure says which.
 pub(crate) type Named = (&'static str, fn() -> Setup);
 
 /// The setups that walks go through.
-pub(crate) const SETUPS: [Named; 6] = [
+pub(crate) const SETUPS: [Named; 7] = [
+    ("ordered", ordered),
     ("plain", plain),
     ("everything", || everything(&scaled_kappa_one(), false)),
     ("everything reduced", || {
@@ -96,6 +102,30 @@ fn everything(timing: &Timing, reduce: bool) -> Setup {
     setup.admin_budget = 20;
     setup.instant_agents = false;
     setup.reduce = reduce;
+    setup
+}
+
+/// The manager gives orders, and little else happens.
+fn ordered() -> Setup {
+    let mut setup = Setup::holder_and_contender(&scaled_kappa_one(), Mask::NONE);
+    setup.hosts[1].lrm = true;
+    setup.hosts[1].contends_for = None;
+    setup.orders = vec![
+        Order::Start,
+        Order::Stop,
+        Order::LeaveUntouched,
+        Order::Ignore,
+        Order::Fence,
+        Order::Move(MoveKind::Live),
+        Order::Move(MoveKind::Stopped),
+        Order::Move(MoveKind::BeforeStart),
+    ];
+    setup.orders_budget = 60;
+    setup.restarts_max = Some(1);
+    setup.faults = vec![Fault::AgentFails, Fault::Delay, Fault::Suspend];
+    setup.fault_budget = 20;
+    setup.instant_agents = false;
+    setup.reorder = true;
     setup
 }
 
