@@ -144,10 +144,8 @@ impl World {
     }
 
     fn shows(&self, write: &Write, command: &Command) -> bool {
-        let status = match data_in(write, DataKey::Status) {
-            Some(Data::Status(status)) => Some(status),
-            _ => self.data(DataKey::Status).and_then(Data::as_status),
-        };
+        let written = data_in(write, DataKey::Status).or_else(|| self.data(DataKey::Status));
+        let status = written.and_then(Data::as_status);
         let Some(status) = status else {
             return false;
         };
@@ -202,10 +200,10 @@ fn data_in(write: &Write, key: DataKey) -> Option<&Data> {
 
 /// What a write says of a service's entry: that there is none any more, or what it is.
 fn entry_in(write: &Write, id: ServiceId) -> Option<Option<&Entry>> {
-    match data_in(write, DataKey::Entry(id))? {
-        Data::Entry(entry) => Some(entry.as_ref()),
-        _ => None,
+    if let Data::Entry(entry) = data_in(write, DataKey::Entry(id))? {
+        return Some(entry.as_ref());
     }
+    None
 }
 
 fn service_in(write: &Write, id: ServiceId) -> Option<&Service> {

@@ -50,7 +50,15 @@ pub(super) fn data(scene: &Scene<'_>, key: DataKey, data: &Data) -> String {
         Data::Entry(entry) => match (key, entry) {
             (DataKey::Entry(id), Some(entry)) => entry_words(scene, id, entry),
             (DataKey::Entry(id), None) => format!("manages {id} no more"),
-            _ => "writes an entry".into(),
+            (
+                DataKey::Status
+                | DataKey::Lrm(_)
+                | DataKey::Resource(_)
+                | DataKey::Commands
+                | DataKey::Rules
+                | DataKey::Groups,
+                _,
+            ) => "writes an entry".into(),
         },
         Data::Lrm(published) => {
             let mode = published.status.mode.map_or("nothing", LrmMode::name);
