@@ -21,6 +21,19 @@ pub enum Proc {
     Crm,
 }
 
+impl Proc {
+    /// The kinds of fault that stop it, and that end it.
+    #[must_use]
+    pub const fn faults(self) -> (Fault, Fault) {
+        match self {
+            Self::Lrm(_) => (Fault::PauseLrm, Fault::CrashLrm),
+            Self::Mux => (Fault::PauseMux, Fault::CrashMux),
+            Self::Contender => (Fault::PauseContender, Fault::CrashContender),
+            Self::Crm => (Fault::PauseCrm, Fault::CrashCrm),
+        }
+    }
+}
+
 /// One step of the world.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -431,18 +444,8 @@ impl Action {
                 None => return None,
             },
             Self::Suspend { .. } => Fault::Suspend,
-            Self::Pause { proc, .. } => match proc {
-                Proc::Lrm(_) => Fault::PauseLrm,
-                Proc::Mux => Fault::PauseMux,
-                Proc::Contender => Fault::PauseContender,
-                Proc::Crm => Fault::PauseCrm,
-            },
-            Self::Crash { proc, .. } => match proc {
-                Proc::Lrm(_) => Fault::CrashLrm,
-                Proc::Mux => Fault::CrashMux,
-                Proc::Contender => Fault::CrashContender,
-                Proc::Crm => Fault::CrashCrm,
-            },
+            Self::Pause { proc, .. } => proc.faults().0,
+            Self::Crash { proc, .. } => proc.faults().1,
             Self::Execute { .. }
             | Self::Deliver { .. }
             | Self::Watch { .. }

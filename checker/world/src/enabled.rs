@@ -288,6 +288,11 @@ impl World {
             }
             self.add_people_of_cluster(setup, index, actions);
         }
+        self.add_asked_of_cluster(setup, actions);
+    }
+
+    /// What people may ask of CRMs.
+    fn add_asked_of_cluster(&self, setup: &Setup, actions: &mut Vec<Action>) {
         if let Some(cluster) = &setup.cluster {
             if setup.admin.contains(&Admin::Command) {
                 let commands = 0..cluster.commands.len();
@@ -424,12 +429,7 @@ impl World {
             actions.push(Action::HostStops { host: index });
         }
         for proc in host.processes() {
-            let (pause, crash) = match proc {
-                Proc::Lrm(_) => (Fault::PauseLrm, Fault::CrashLrm),
-                Proc::Mux => (Fault::PauseMux, Fault::CrashMux),
-                Proc::Contender => (Fault::PauseContender, Fault::CrashContender),
-                Proc::Crm => (Fault::PauseCrm, Fault::CrashCrm),
-            };
+            let (pause, crash) = proc.faults();
             // Stopped while it has nothing to do, the multiplexer is as one stopped when it has, but
             // that it doesn't learn of another configuration.
             let lazy = setup.reduce && proc == Proc::Mux && !self.may_reconfigure(setup);
@@ -452,6 +452,11 @@ impl World {
                 }
             }
         }
+        self.add_service_faults(setup, index, actions);
+    }
+
+    fn add_service_faults(&self, setup: &Setup, index: usize, actions: &mut Vec<Action>) {
+        let host = &self.hosts[index];
         for (worker, job) in host.workers.iter().enumerate() {
             if self.allows(setup, Fault::AgentFails) {
                 actions.push(Action::WorkFails {

@@ -123,10 +123,10 @@ impl World {
             Action::OpenFails { host, .. } | Action::PingEnters { host, .. } => {
                 Actor::Mux.class_on(host)
             }
-            Action::Work { host, worker } => match self.hosts[host].workers[worker].hung {
-                true => 0,
-                false => Actor::Agents.class_on(host),
-            },
+            Action::Work { host, worker } => {
+                let ends = !self.hosts[host].workers[worker].hung;
+                u64::from(ends) * Actor::Agents.class_on(host)
+            }
             Action::WorkFails { host, .. } => Actor::Agents.class_on(host),
             Action::Reset { host } | Action::KillTimer { host } | Action::PingLands { host } => {
                 Actor::Hardware.class_on(host)
@@ -136,14 +136,6 @@ impl World {
             | Action::StartContender { host }
             | Action::StartCrm { host } => Actor::Init.class_on(host),
             Action::Move { host, .. } => Actor::Manager.class_on(host),
-            // What the manager orders is its own affair, like what people ask for.
-            Action::Order { .. }
-            | Action::EndLrm { .. }
-            | Action::Maintain { .. }
-            | Action::Disarm { .. }
-            | Action::Arm
-            | Action::Suspend { .. }
-            | Action::WakeUp { .. } => 0,
             Action::Tick | Action::TickDrifting { .. } => TIME,
             Action::WorkHangs { .. }
             | Action::Apply { .. }
@@ -170,6 +162,14 @@ impl World {
             | Action::TerminateMux { .. }
             | Action::SecondLrm { .. }
             | Action::StandIn { .. }
+            // What the manager orders is its own affair, like what people ask for.
+            | Action::Order { .. }
+            | Action::EndLrm { .. }
+            | Action::Maintain { .. }
+            | Action::Disarm { .. }
+            | Action::Arm
+            | Action::Suspend { .. }
+            | Action::WakeUp { .. }
             | Action::Command { .. }
             | Action::Edit { .. }
             | Action::StopCrm { .. }

@@ -55,26 +55,17 @@ impl World {
             Action::Answer { delayed } => self.answer_delayed(delayed),
             Action::Reset { host } => self.power_off(setup, host),
             Action::KillTimer { host } => self.mux_ends(host),
-            Action::PingLands { host } => {
-                self.ping(host);
-                self.hosts[host].slow_ping = false;
-            }
             Action::Tick => self.tick(setup, None),
             Action::TickDrifting { host, fast } => {
                 self.spend(setup, action);
                 self.tick(setup, Some((host, fast)));
             }
-            Action::Resume { host, proc } => self.set_paused(host, proc, false),
-            Action::Heal { host } => {
-                self.hosts[host].isolated = false;
-                self.reconnect(host);
-            }
-            Action::OutageEnds => {
-                self.store.down = false;
-                (0..self.hosts.len()).for_each(|host| self.reconnect(host));
-            }
-            Action::HostGoesOn { host } => self.hosts[host].stopped = false,
-            Action::WakeUp { host } => self.hosts[host].suspended = false,
+            Action::Resume { .. }
+            | Action::Heal { .. }
+            | Action::OutageEnds
+            | Action::HostGoesOn { .. }
+            | Action::WakeUp { .. }
+            | Action::PingLands { .. } => self.end_fault(action),
             Action::PowerOn { host } => return self.boot(setup, host),
             Action::StartLrm { host } => return self.start_lrm(setup, host),
             Action::StartMux { host } => return self.start_mux(setup, host),
@@ -131,6 +122,32 @@ impl World {
             }
         }
         Vec::new()
+    }
+
+    /// What ends a fault.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller has picked out what ends faults"
+    )]
+    fn end_fault(&mut self, action: &Action) {
+        match *action {
+            Action::Resume { host, proc } => self.set_paused(host, proc, false),
+            Action::Heal { host } => {
+                self.hosts[host].isolated = false;
+                self.reconnect(host);
+            }
+            Action::OutageEnds => {
+                self.store.down = false;
+                (0..self.hosts.len()).for_each(|host| self.reconnect(host));
+            }
+            Action::HostGoesOn { host } => self.hosts[host].stopped = false,
+            Action::WakeUp { host } => self.hosts[host].suspended = false,
+            Action::PingLands { host } => {
+                self.ping(host);
+                self.hosts[host].slow_ping = false;
+            }
+            ref other => unreachable!("{other:?} ends no fault"),
+        }
     }
 
     /// A fault draws on the budget.

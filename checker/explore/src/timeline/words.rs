@@ -301,6 +301,15 @@ fn acts_of_people(scene: &Scene<'_>, action: &Action) -> Option<Said> {
             "somebody starts a second LRM on {}",
             scene.host(host)
         )),
+        _ => acts_in_cluster(scene, action),
+    }
+}
+
+/// What people do with CRMs.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`act` has sorted")]
+fn acts_in_cluster(scene: &Scene<'_>, action: &Action) -> Option<Said> {
+    let person = |what: String| Some(elsewhere(what, Tone::Fault));
+    match *action {
         Action::Command { which } => {
             let commands = scene.setup.cluster.as_ref().map(|it| &it.commands)?;
             person(format!("somebody commands: {}", commands.get(which)?.text))
@@ -318,6 +327,14 @@ fn acts_of_people(scene: &Scene<'_>, action: &Action) -> Option<Said> {
             "somebody confirms that {} is dead",
             scene.host(host)
         )),
+        _ => acts_of_manager(scene, action),
+    }
+}
+
+/// What the manager has a contender do.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`act` has sorted")]
+fn acts_of_manager(scene: &Scene<'_>, action: &Action) -> Option<Said> {
+    match *action {
         Action::Contend { host } => Some(by(
             scene,
             host,
