@@ -44,7 +44,15 @@ fn walks_meet_every_kind_of_action() {
     });
     let (kinds, tags) = unmet(walks);
     // What takes a chain of events that chance hardly finds; the search meets it.
-    let hard = ["ttl-shortened", "late-ping", "half-started"];
+    let hard = [
+        "ttl-shortened",
+        "late-ping",
+        "half-started",
+        "resumed",
+        "move-refuted",
+        "copy-outdated",
+        "move-failed",
+    ];
     assert_eq!(
         kinds, [""; 0],
         "kinds of action that no walk met; tags: {tags:?}"

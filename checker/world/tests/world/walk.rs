@@ -14,7 +14,7 @@ use lockstep_world::setup::{HostSetup, Order, ServiceSetup};
 use lockstep_world::{Action, Admin, Fault, Setup, World};
 use proptest::prelude::*;
 
-pub(crate) const FAULTS: [Fault; 21] = [
+pub(crate) const FAULTS: [Fault; 20] = [
     Fault::Power,
     Fault::PauseLrm,
     Fault::PauseMux,
@@ -35,10 +35,9 @@ pub(crate) const FAULTS: [Fault; 21] = [
     Fault::Rollback,
     Fault::HandEdit,
     Fault::Drift,
-    Fault::Suspend,
 ];
 
-pub(crate) const ADMIN: [Admin; 13] = [
+pub(crate) const ADMIN: [Admin; 9] = [
     Admin::Want,
     Admin::RestartLrm,
     Admin::StopLrm,
@@ -48,10 +47,6 @@ pub(crate) const ADMIN: [Admin; 13] = [
     Admin::TerminateMux,
     Admin::SecondLrm,
     Admin::SwitchOn,
-    Admin::StopAndFreezeLrm,
-    Admin::MigrateLrm,
-    Admin::Maintain,
-    Admin::Disarm,
 ];
 
 /// A setup by name, so that a failure says which.
@@ -124,6 +119,13 @@ fn ordered() -> Setup {
     setup.restarts_max = Some(1);
     setup.faults = vec![Fault::AgentFails, Fault::Delay, Fault::Suspend];
     setup.fault_budget = 20;
+    setup.admin = vec![
+        Admin::StopAndFreezeLrm,
+        Admin::MigrateLrm,
+        Admin::Maintain,
+        Admin::Disarm,
+    ];
+    setup.admin_budget = 20;
     setup.instant_agents = false;
     setup.reorder = true;
     setup
