@@ -194,7 +194,7 @@ fn lists_say_what_there_is() {
 fn what_holds_is_said_to_hold() {
     let out = succeeds(&["check", "--config", HOLDS]);
     let row = out.lines().find(|line| line.starts_with(HOLDS)).unwrap();
-    assert!(row.ends_with("  holds"), "{out}");
+    assert!(row.ends_with("  holds, and keeps 1 promise"), "{out}");
     assert!(out.contains("1 of 1 as expected"), "{out}");
 }
 

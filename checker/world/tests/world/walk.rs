@@ -6,10 +6,12 @@ use lockstep_model::config::scaled::{
     scaled_kappa_one, scaled_kappa_one_with_drift, scaled_kappa_three,
 };
 use lockstep_model::config::{Config, Timing};
-use lockstep_model::id::{MachineId, NodeId, Ranks};
+use lockstep_model::id::{MachineId, NodeId, Ranks, ServiceId};
+use lockstep_model::manager::status::{Requested, Resource};
 use lockstep_model::mutation::Mask;
-use lockstep_model::record::{MoveKind, Wanted};
+use lockstep_model::record::{Data, DataKey, MoveKind, Wanted};
 use lockstep_model::time::Span;
+use lockstep_world::cluster::{ClusterSetup, Edit};
 use lockstep_world::setup::{HostSetup, Order, ServiceSetup};
 use lockstep_world::{Action, Admin, Fault, Setup, World};
 use proptest::prelude::*;
@@ -64,6 +66,57 @@ pub(crate) const SETUPS: [Named; 7] = [
     ("twins", twins),
     ("symmetric", symmetric),
 ];
+
+/// One with CRMs, and stand-ins for LRMs.
+pub(crate) const MANAGED: Named = ("managed", managed);
+
+/// Two hosts with CRMs, with people who ask for all that there is.
+fn managed() -> Setup {
+    let resource = |requested| Resource {
+        requested,
+        node: None,
+        group: None,
+        failback: true,
+        max_restart: 0,
+        max_relocate: 1,
+        can_migrate: true,
+        guest_lock: None,
+    };
+    let mut setup = Setup::holder_and_contender(&scaled_kappa_one(), Mask::NONE);
+    let mut cluster = ClusterSetup::new(2, vec![resource(Requested::Started)])
+        .with_commands(&["migrate vm:101 node2", "migrate vm:101 node1"]);
+    cluster.edits = [Requested::Stopped, Requested::Started]
+        .map(|requested| Edit {
+            key: DataKey::Resource(ServiceId(0)),
+            data: Data::Resource(Some(resource(requested))),
+        })
+        .to_vec();
+    for host in &mut setup.hosts {
+        host.lrm = false;
+        host.contends_for = None;
+        host.stand_in = true;
+        host.crm = true;
+    }
+    setup.services[0].wanted = Wanted::Ignored;
+    setup.cluster = Some(Box::new(cluster));
+    setup.rebase_bound = Setup::sufficient_bound(&setup.configs, true);
+    setup.faults = vec![
+        Fault::Power,
+        Fault::PauseCrm,
+        Fault::CrashCrm,
+        Fault::PauseLrm,
+    ];
+    setup.fault_budget = 40;
+    setup.admin = vec![
+        Admin::Command,
+        Admin::Edit,
+        Admin::StopCrm,
+        Admin::RestartLrm,
+        Admin::ConfirmDead,
+    ];
+    setup.admin_budget = 40;
+    setup
+}
 
 /// A holder and a contender, and nothing fails.
 fn plain() -> Setup {
