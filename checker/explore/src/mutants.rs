@@ -72,7 +72,6 @@ pub fn cases() -> Vec<Case> {
     cases.extend(free_locks());
     cases.extend(services());
     cases.extend(at_last());
-    cases.push(unfrozen_on_word());
     cases.extend(given_orders());
     cases
 }
@@ -106,22 +105,6 @@ fn declared(mutant: Mutant, rule: &'static str, property: Declared, setup: Setup
             latest_reset: None,
         },
     }
-}
-
-/// The stack is disarmed and armed again before every LRM has said that it let go.
-fn unfrozen_on_word() -> Case {
-    let resource = layer3::resource(Requested::Started);
-    let mut setup = layer3::cluster(2, 2, vec![resource]);
-    setup.warm = 8;
-    setup.admin = vec![Admin::Command];
-    setup.admin_budget = 2;
-    if let Some(cluster) = setup.cluster.take() {
-        let commands = ["disarm-ha freeze", "arm-ha"];
-        setup.cluster = Some(Box::new(cluster.with_commands(&commands)));
-    }
-    let rule = "what is frozen";
-    let property = Property::FrozenUntouched;
-    case(Mutant::UnfrozenOnWord, rule, property, setup)
 }
 
 /// Two CRMs, of which the one that was elected may lose power.

@@ -15,11 +15,10 @@ use super::order::order;
 use super::{Effect, Event, Master, Outbox};
 use crate::aside::Aside;
 use crate::config::Config;
-use crate::id::{LockId, NodeId, RequestId, ServiceId};
+use crate::id::{NodeId, RequestId, ServiceId};
 use crate::manager::Changes;
-use crate::manager::status::{Entry, Requested, Resource, Status};
+use crate::manager::status::{Requested, Resource, Status};
 use crate::mutation::Mutation;
-use crate::placement::state::ServiceState;
 use crate::record::{Compare, Data, DataKey, Key, Outcome, Put, Record, Write};
 use crate::table::Table;
 use crate::time::Instant;
@@ -45,8 +44,6 @@ struct Pending {
 struct Part {
     puts: Vec<Put>,
     nodes: Vec<NodeId>,
-    /// Nodes whose grants have to be as they were read.
-    relied: Vec<NodeId>,
 }
 
 impl Part {
@@ -100,12 +97,6 @@ impl Master {
             revision: self.mirror.revision_of(put.key),
         });
         compares.extend(revisions);
-        let relied = part.relied.iter().filter(|node| !part.nodes.contains(node));
-        compares.extend(relied.map(|node| {
-            let key = Key::Grant(LockId::Agent(*node));
-            let revision = self.mirror.revision_of(key);
-            Compare { key, revision }
-        }));
         let request = self.lock.number();
         let puts = part.puts;
         out.effects.push(Effect::Write(Write {
@@ -182,17 +173,14 @@ impl Master {
                 let data = Data::Resource(Some(resource.clone()));
                 one.put(DataKey::Resource(service), data);
             }
-            let records = |part: &Part| part.puts.len() + part.nodes.len() + part.relied.len();
-            if records(&part) + records(&one) >= operations_max {
+            let records = part.puts.len() + part.nodes.len();
+            if records + one.puts.len() + one.nodes.len() >= operations_max {
                 parts.push(core::mem::take(&mut part));
             }
             part.puts.append(&mut one.puts);
             part.nodes.append(&mut one.nodes);
             part.nodes.sort_unstable();
             part.nodes.dedup();
-            part.relied.append(&mut one.relied);
-            part.relied.sort_unstable();
-            part.relied.dedup();
         }
         if changes.commands_taken {
             part.put(DataKey::Commands, Data::Commands(Vec::new()));
@@ -249,22 +237,12 @@ impl Master {
         changed
     }
 
-    /// The node on whose guarding it rests that a service isn't frozen any more.
-    fn unfreezes(&self, service: ServiceId, entry: Option<&Entry>) -> Option<NodeId> {
-        let before = self.mirror.entry(service)?;
-        let stays = entry.is_none_or(|after| after.state == ServiceState::Freeze);
-        before
-            .node
-            .filter(|_| before.state == ServiceState::Freeze && !stays)
-    }
-
     /// A service's entry and its order, and the lock under which it moves.
     fn put_service(&self, service: ServiceId, status: &Status, changes: &Changes, part: &mut Part) {
         let entry = status.services.get(service);
         if entry != self.mirror.entry(service) {
             part.put(DataKey::Entry(service), Data::Entry(entry.cloned()));
         }
-        part.relied.extend(self.unfreezes(service, entry));
         let Some(before) = self.mirror.service(service) else {
             return;
         };

@@ -144,7 +144,11 @@ fn wrap(lines: &[Vec<Word>], column: usize) -> Vec<Vec<Word>> {
     for line in lines {
         let mut present: Vec<Word> = Vec::new();
         let mut used = 0;
-        for (tone, word) in line {
+        let pieces = line.iter().flat_map(|(tone, word)| {
+            let pieces = pieces(word, column.saturating_sub(1));
+            pieces.into_iter().map(move |piece| (tone, piece))
+        });
+        for (tone, word) in pieces {
             let length = word.chars().count();
             let space = usize::from(!present.is_empty());
             if used + space + length > column && !present.is_empty() {
@@ -153,11 +157,21 @@ fn wrap(lines: &[Vec<Word>], column: usize) -> Vec<Vec<Word>> {
                 used = 0;
             }
             used += usize::from(!present.is_empty()) + length;
-            present.push((*tone, word.clone()));
+            present.push((*tone, word));
         }
         wrapped.push(present);
     }
     wrapped
+}
+
+/// A word in pieces of at most so many characters.
+fn pieces(word: &str, longest: usize) -> Vec<String> {
+    let characters: Vec<char> = word.chars().collect();
+    if characters.is_empty() {
+        return vec![String::new()];
+    }
+    let pieces = characters.chunks(longest.max(1));
+    pieces.map(|piece| piece.iter().collect()).collect()
 }
 
 /// A line of a cell.
