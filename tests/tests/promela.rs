@@ -344,6 +344,12 @@ fn compare(name: &str) {
         (None, None),
         "{name}: twin"
     );
+    let unseen = UNSEEN.iter().find(|(known, _)| *known == name);
+    if let Some((_, count)) = unseen {
+        assert!(seen.is_subset(&found.seen), "{name}: nothing of our own");
+        assert_eq!(found.seen.len() - seen.len(), *count, "{name}: unseen");
+        return;
+    }
     assert_eq!(seen.len(), found.seen.len(), "{name}: as many sights");
     assert_eq!(seen, found.seen, "{name}: what is seen");
     assert_eq!(
@@ -352,6 +358,10 @@ fn compare(name: &str) {
     );
     assert!(seen.len() > 1, "{name}: something is seen");
 }
+
+/// Where the twin sees more than the search, and how many sights: our reduction takes some steps of a
+/// tick in one order only (docs/promela.md).
+const UNSEEN: &[(&str, usize)] = &[("l1/k1/isolate", 2)];
 
 #[test]
 fn both_see_the_same() {
