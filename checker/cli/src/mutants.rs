@@ -189,19 +189,14 @@ impl Fate {
 fn judged(trial: &Trial, property: &str) -> (Option<bool>, String, End) {
     let (first, end) = match trial.property {
         Declared::Always(_) => first(trial, property),
-        Declared::Leads(_) => match trial.judgement {
-            Judgement::Violated(name) => (format!("first: {name}"), End::AsExpected),
-            Judgement::AsExpected
-            | Judgement::NotViolated(_)
-            | Judgement::NotMet(_)
-            | Judgement::PromiseBroken(_)
-            | Judgement::NeverOpen(_)
-            | Judgement::OtherLongest(..)
-            | Judgement::OtherLatestReset(..)
-            | Judgement::DeadEnd
-            | Judgement::Truncated
-            | Judgement::Failed(_) => ("while all else holds".into(), End::AsExpected),
-        },
+        Declared::Leads(_) => {
+            let first = if let Judgement::Violated(name) = trial.judgement {
+                format!("first: {name}")
+            } else {
+                "while all else holds".into()
+            };
+            (first, End::AsExpected)
+        }
     };
     match &trial.judgement {
         Judgement::AsExpected => (Some(true), format!("{property}, {first}"), end),

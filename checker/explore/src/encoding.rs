@@ -430,7 +430,8 @@ mod tests {
 
     #[test]
     fn three_hosts_with_crms_and_two_services_are_short() {
-        let resources = vec![layer3::resource(Requested::Started); 2];
+        let resources =
+            vec![lockstep_world::cluster::ClusterSetup::resource(Requested::Started); 2];
         let mut setup = layer3::cluster(3, 3, resources);
         setup.faults = vec![
             Fault::Power,

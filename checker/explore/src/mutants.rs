@@ -9,6 +9,7 @@ use lockstep_model::id::Ranks;
 use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::{Mask, Mutant};
 use lockstep_model::time::Span;
+use lockstep_world::cluster::ClusterSetup;
 use lockstep_world::leads::Leads;
 use lockstep_world::property::Property;
 use lockstep_world::setup::Order;
@@ -109,7 +110,7 @@ fn declared(mutant: Mutant, rule: &'static str, property: Declared, setup: Setup
 
 /// Two CRMs, of which the one that was elected may lose power.
 fn two_crms() -> Setup {
-    let resource = layer3::resource(Requested::Started);
+    let resource = ClusterSetup::resource(Requested::Started);
     let mut setup = layer3::cluster(2, 2, vec![resource]);
     setup.faults = vec![Fault::Power];
     setup.fault_budget = 1;

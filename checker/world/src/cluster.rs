@@ -5,7 +5,7 @@ use lockstep_model::format::rules::Rules;
 use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::manager::Settings;
 use lockstep_model::manager::command::Command;
-use lockstep_model::manager::status::Resource;
+use lockstep_model::manager::status::{Requested, Resource};
 use lockstep_model::master::Files;
 use lockstep_model::name::Names;
 use lockstep_model::placement::stats::ServiceStats;
@@ -80,6 +80,22 @@ impl ClusterSetup {
             only_on: Vec::new(),
             apart: Vec::new(),
             stats: Table::new(),
+        }
+    }
+
+    /// A service as it is configured in most of these: moved once after a failed start, and able to
+    /// move while it runs.
+    #[must_use]
+    pub const fn resource(requested: Requested) -> Resource {
+        Resource {
+            requested,
+            node: None,
+            group: None,
+            failback: true,
+            max_restart: 0,
+            max_relocate: 1,
+            can_migrate: true,
+            guest_lock: None,
         }
     }
 

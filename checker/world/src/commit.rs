@@ -46,14 +46,13 @@ impl World {
         for id in setup.service_ids() {
             let (before, after) = (self.entry_of(id), entry_in(write, id));
             match (before, after) {
-                (_, None) => {}
+                (_, None) | (None, Some(_)) => {}
                 (Some(_), Some(None)) => {
                     let kept = self
                         .resource_of(id)
                         .is_some_and(|resource| resource.requested != Requested::Ignored);
                     broken.unless(!kept, Property::NoLostService);
                 }
-                (None, Some(_)) => {}
                 (Some(before), Some(Some(after))) => {
                     self.judge_entry(id, before, after, broken);
                     let chosen = chosen(before, after);

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use lockstep_model::event::Event;
-use lockstep_model::id::{LockId, RequestId, Revision};
+use lockstep_model::id::{LockId, RequestId};
 use lockstep_model::master::{self, Effect, Input, Master, Outbox};
 use lockstep_model::record::{
     Data, DataKey, Grant, GrantState, Key, Outcome, Put, Record, Snapshot,
@@ -248,14 +248,6 @@ impl World {
     #[must_use]
     pub fn data(&self, key: DataKey) -> Option<&Data> {
         self.store.entry(Key::Data(key))?.record.as_data()
-    }
-
-    /// The revision of the present term of a lock.
-    #[must_use]
-    pub fn term(&self, lock: LockId) -> Revision {
-        self.store
-            .history(lock)
-            .map_or(Revision::ABSENT, |history| history.taken)
     }
 }
 

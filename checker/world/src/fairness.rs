@@ -110,11 +110,8 @@ impl World {
     pub fn classes_of(&self, action: &Action) -> u64 {
         match *action {
             Action::Execute { host, proc, effect } => {
-                let takes = match self.is_fit_to_take(host, proc, effect) {
-                    true => Actor::Taker.class_on(host),
-                    false => 0,
-                };
-                process(proc).class_on(host) | takes
+                let takes = self.is_fit_to_take(host, proc, effect);
+                process(proc).class_on(host) | u64::from(takes) * Actor::Taker.class_on(host)
             }
             Action::ExecuteDelayed { host, proc, .. }
             | Action::Deliver { host, proc, .. }

@@ -10,41 +10,13 @@ use lockstep_model::id::{LockId, NodeId, ServiceId};
 use lockstep_model::record::{Key, Wanted};
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::setup::{Admin, Setup};
 use crate::state::{Device, Host, Instance, World};
 
-macro_rules! leads {
-    ($(#[doc = $doc:literal] $variant:ident = $name:literal,)*) => {
-        /// A leads-to property.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Leads {
-            $(#[doc = $doc] $variant,)*
-        }
-
-        impl Leads {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The name in reports and files.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// What it says.
-            #[must_use]
-            pub const fn statement(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $doc,)*
-                }
-            }
-        }
-    };
-}
-
-leads! {
+named! {
+    /// A leads-to property.
+    Leads:
     #[doc = "A service wanted started runs at last: where it belongs, or where a manager has moved it from a node that can't run it."]
     WantedRuns = "wanted-runs",
     #[doc = "A service wanted stopped stops at last."]

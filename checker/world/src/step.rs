@@ -45,6 +45,7 @@ impl World {
     }
 
     fn perform(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
+        self.spend(setup, action);
         match *action {
             Action::Execute { .. }
             | Action::Deliver { .. }
@@ -56,10 +57,7 @@ impl World {
             Action::Reset { host } => self.power_off(setup, host),
             Action::KillTimer { host } => self.mux_ends(host),
             Action::Tick => self.tick(setup, None),
-            Action::TickDrifting { host, fast } => {
-                self.spend(setup, action);
-                self.tick(setup, Some((host, fast)));
-            }
+            Action::TickDrifting { host, fast } => self.tick(setup, Some((host, fast))),
             Action::Resume { .. }
             | Action::Heal { .. }
             | Action::OutageEnds
@@ -71,12 +69,7 @@ impl World {
             Action::StartMux { host } => return self.start_mux(setup, host),
             Action::StartContender { host } => self.start_contender(setup, host),
             Action::StartCrm { host } => return self.start_crm(setup, host),
-            Action::StandIn { host, act } => {
-                if act.fault().is_some() {
-                    self.spend(setup, action);
-                }
-                self.act(setup, host, act);
-            }
+            Action::StandIn { host, act } => self.act(setup, host, act),
             Action::Order { .. } => {
                 self.orders_left = self.orders_left.saturating_sub(1);
                 return self.manage(setup, action);
@@ -116,10 +109,7 @@ impl World {
             | Action::Suspend { .. }
             | Action::ServiceEnds { .. }
             | Action::Rollback
-            | Action::HandEdit { .. } => {
-                self.spend(setup, action);
-                return self.fail(setup, action);
-            }
+            | Action::HandEdit { .. } => return self.fail(setup, action),
         }
         Vec::new()
     }
@@ -150,12 +140,11 @@ impl World {
         }
     }
 
-    /// A fault draws on the budget.
+    /// A fault draws on the budget of faults.
     fn spend(&mut self, setup: &Setup, action: &Action) {
+        let Some(fault) = action.fault() else { return };
         self.faults_left = self.faults_left.saturating_sub(1);
-        if setup.each_fault_once
-            && let Some(fault) = action.fault()
-        {
+        if setup.each_fault_once {
             self.faults_spent |= fault.bit();
         }
     }

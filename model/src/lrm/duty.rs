@@ -204,22 +204,12 @@ impl Lrm {
                 continue;
             }
             local.retry_at = None;
-            let status = match local.status {
-                // What it goes on with has to be the newest there is.
-                Status::Paused(None)
-                    if duty == Duty::Run
-                        && !local.brought
-                        && !config.broken(Mutant::StaleResumed) =>
-                {
-                    Status::Failed
-                }
-                status @ (Status::Unknown
-                | Status::Doubtful
-                | Status::Stopped
-                | Status::Running
-                | Status::Failed
-                | Status::Paused(_)) => status,
-            };
+            // What it goes on with has to be the newest there is.
+            let is_old = local.status == Status::Paused(None)
+                && duty == Duty::Run
+                && !local.brought
+                && !config.broken(Mutant::StaleResumed);
+            let status = if is_old { Status::Failed } else { local.status };
             match job_for(duty, status, may_start) {
                 Some(job) => due.push((turn(local.passes, config.services.rank(id.0)), id, job)),
                 None => local.passes = 0,

@@ -223,17 +223,13 @@ impl Lrm {
         let order = self.order(moving.service)?;
         let local = self.services.get(&moving.service)?;
         let sent = local.status == Status::Paused(Some(moving.uid));
-        let wanted = match order.wanted {
-            Wanted::Moved { target, .. } if !sent && !config.broken(Mutant::StaleResumed) => {
-                let kind = MoveKind::Stopped;
-                Wanted::Moved { target, kind }
-            }
-            wanted @ (Wanted::Moved { .. }
-            | Wanted::Started
-            | Wanted::Stopped
-            | Wanted::Untouched
-            | Wanted::Ignored
-            | Wanted::Fenced) => wanted,
+        let unsent = order.target().filter(|_| !sent);
+        let wanted = match unsent.filter(|_| !config.broken(Mutant::StaleResumed)) {
+            Some(target) => Wanted::Moved {
+                target,
+                kind: MoveKind::Stopped,
+            },
+            None => order.wanted,
         };
         Some(Service {
             location: moving.target,
@@ -249,14 +245,11 @@ impl Lrm {
         };
         let here = self.lock.me().node;
         for (id, order) in &view.services {
-            let brings = match order.wanted {
-                Wanted::Moved { target, kind } => target == here && kind == MoveKind::Live,
-                Wanted::Started
-                | Wanted::Stopped
-                | Wanted::Untouched
-                | Wanted::Ignored
-                | Wanted::Fenced => false,
-            };
+            let brings = order.wanted
+                == Wanted::Moved {
+                    target: here,
+                    kind: MoveKind::Live,
+                };
             if let Some(local) = self.services.get_mut(id).filter(|_| brings) {
                 local.brought = true;
             }
@@ -267,14 +260,9 @@ impl Lrm {
     pub(super) fn forget_paused(&mut self) {
         for local in self.services.values_mut() {
             local.brought = false;
-            local.status = match local.status {
-                Status::Paused(_) => Status::Unknown,
-                status @ (Status::Unknown
-                | Status::Doubtful
-                | Status::Stopped
-                | Status::Running
-                | Status::Failed) => status,
-            };
+            if matches!(local.status, Status::Paused(_)) {
+                local.status = Status::Unknown;
+            }
         }
     }
 

@@ -155,20 +155,9 @@ fn explore(
                         .try_for_each(|kept| kept.forget(configuration))?;
                 }
                 budget.spend(found.seconds_here);
-                let fates = match configuration.judge(&found) {
-                    Judgement::AsExpected => budget.options(),
-                    Judgement::Violated(_)
-                    | Judgement::NotViolated(_)
-                    | Judgement::NotMet(_)
-                    | Judgement::PromiseBroken(_)
-                    | Judgement::NeverOpen(_)
-                    | Judgement::OtherLongest(..)
-                    | Judgement::OtherLatestReset(..)
-                    | Judgement::DeadEnd
-                    | Judgement::Truncated
-                    | Judgement::Failed(_) => None,
-                };
-                let fates = fates.and_then(|options| {
+                let holds = configuration.judge(&found) == Judgement::AsExpected;
+                let options = budget.options().filter(|_| holds);
+                let fates = options.and_then(|options| {
                     let place = format!("{place}, what must happen");
                     configuration.keep(&options, |now| ticker.show(|| progress(&place, now)))
                 });

@@ -40,20 +40,6 @@ pub(crate) const POLICY: Policy = Policy {
     ..Policy::OWN
 };
 
-/// A service as it is configured in most of these.
-pub(crate) fn resource(requested: Requested) -> Resource {
-    Resource {
-        requested,
-        node: None,
-        group: None,
-        failback: true,
-        max_restart: 0,
-        max_relocate: 1,
-        can_migrate: true,
-        guest_lock: None,
-    }
-}
-
 /// `hosts` hosts with CRMs on the first `crms`, and services on the first one.
 pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup {
     let timing = timing();
@@ -274,7 +260,7 @@ pub(super) fn all() -> Vec<Configuration> {
     let mut all = vec![holds(
         "l3/start",
         "Two CRMs begin, one is elected, a service is started; nothing fails.",
-        cluster(2, 2, vec![resource(Requested::Started)]),
+        cluster(2, 2, vec![ClusterSetup::resource(Requested::Started)]),
     )];
     for feature in FEATURES {
         all.push(one(feature, None));
@@ -287,7 +273,7 @@ pub(super) fn all() -> Vec<Configuration> {
 
 /// One service on two hosts with CRMs; one feature, at most one fault of the first host.
 fn one(feature: &Feature, fault: Option<&(Fault, &str)>) -> Configuration {
-    let mut setup = cluster(2, 2, vec![resource(Requested::Started)]);
+    let mut setup = cluster(2, 2, vec![ClusterSetup::resource(Requested::Started)]);
     setup.warm = 8;
     setup.fault_hosts = vec![0];
     setup.faults = fault.iter().map(|(fault, _)| *fault).collect();
@@ -321,6 +307,6 @@ fn one(feature: &Feature, fault: Option<&(Fault, &str)>) -> Configuration {
 fn edit(requested: Requested) -> Edit {
     Edit {
         key: DataKey::Resource(ServiceId(0)),
-        data: Data::Resource(Some(resource(requested))),
+        data: Data::Resource(Some(ClusterSetup::resource(requested))),
     }
 }

@@ -5,17 +5,18 @@ use lockstep_model::config::Config;
 use lockstep_model::id::Ranks;
 use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::Mask;
+use lockstep_world::cluster::ClusterSetup;
 use lockstep_world::setup::Physics;
 use lockstep_world::{Fault, Setup};
 
 use super::layer1::holds;
-use super::layer3::{POLICY, cluster, resource};
+use super::layer3::{POLICY, cluster};
 use super::{Configuration, brisk_kappa_one};
 
 /// `hosts` hosts with everything, and services on the first.
 pub(crate) fn whole(hosts: u16, crms: u16, services: usize) -> Setup {
     let timing = brisk_kappa_one();
-    let resources = vec![resource(Requested::Started); services];
+    let resources = vec![ClusterSetup::resource(Requested::Started); services];
     let mut setup = cluster(hosts, crms, resources);
     for config in &mut setup.configs {
         let (services, nodes) = (config.services.clone(), config.nodes.clone());

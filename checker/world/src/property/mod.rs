@@ -7,45 +7,16 @@ mod writes;
 use lockstep_model::id::{LockId, NodeId};
 use lockstep_model::lrm;
 use lockstep_model::master;
-use lockstep_model::record::{Grant, Key, Write};
+use lockstep_model::record::{Grant, Write};
 
 use crate::action::{Action, Proc};
+use crate::named::named;
 use crate::setup::Setup;
 use crate::state::{Stage, World};
 
-macro_rules! properties {
-    ($(#[doc = $doc:literal] $variant:ident = $name:literal,)*) => {
-        /// A property.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[repr(u8)]
-        pub enum Property {
-            $(#[doc = $doc] $variant,)*
-        }
-
-        impl Property {
-            /// All of them; the position is the bit in a mask.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The name in reports and on the command line.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-
-            /// What it says.
-            #[must_use]
-            pub const fn statement(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $doc,)*
-                }
-            }
-        }
-    };
-}
-
-properties! {
+named! {
+    /// A property; its place is its bit in a mask.
+    Property:
     #[doc = "At most one instance of a service is on hosts that can still do I/O."]
     SingleInstance = "single-instance",
     #[doc = "Whatever runs is covered by a grant of its own boot that nobody may take yet, or is listed as running unguarded."]
@@ -127,8 +98,7 @@ impl World {
     /// The grant of a node's lock as it stands in the store.
     #[must_use]
     pub fn grant(&self, node: NodeId) -> Option<&Grant> {
-        let key = Key::Grant(LockId::Agent(node));
-        self.store.entry(key)?.record.as_grant()
+        self.grant_of(LockId::Agent(node))
     }
 
     /// The properties that this state breaks.

@@ -8,7 +8,7 @@ use lockstep_world::coverage::Tag;
 use lockstep_world::property::Property;
 use proptest::prelude::*;
 
-use super::walk::{MANAGED, SETUPS, Walk, walks};
+use super::walk::{DYING, MANAGED, SETUPS, Walk, walks};
 
 /// The kinds that no walk met: kinds of action, and tags.
 fn unmet(walks: impl IntoIterator<Item = Walk>) -> (Vec<&'static str>, Vec<&'static str>) {
@@ -35,11 +35,12 @@ fn unmet(walks: impl IntoIterator<Item = Walk>) -> (Vec<&'static str>, Vec<&'sta
 /// These tests say little if their walks meet little.
 #[test]
 fn walks_meet_every_kind_of_action() {
-    let walks = SETUPS.iter().chain([&MANAGED]).flat_map(|setup| {
+    let walks = SETUPS.iter().chain([&MANAGED, &DYING]).flat_map(|setup| {
         (0..16).map(|seed| Walk {
             setup: *setup,
             seed,
-            steps: 2000,
+            // Two seldom things in a row, and little that takes time.
+            steps: if setup.0 == DYING.0 { 8000 } else { 2000 },
         })
     });
     let (kinds, tags) = unmet(walks);

@@ -7,7 +7,7 @@ use lockstep_model::config::scaled::{
 };
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::{MachineId, NodeId, Ranks, ServiceId};
-use lockstep_model::manager::status::{Requested, Resource};
+use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::Mask;
 use lockstep_model::record::{Data, DataKey, MoveKind, Wanted};
 use lockstep_model::time::Span;
@@ -72,23 +72,13 @@ pub(crate) const MANAGED: Named = ("managed", managed);
 
 /// Two hosts with CRMs, with people who ask for all that there is.
 fn managed() -> Setup {
-    let resource = |requested| Resource {
-        requested,
-        node: None,
-        group: None,
-        failback: true,
-        max_restart: 0,
-        max_relocate: 1,
-        can_migrate: true,
-        guest_lock: None,
-    };
     let mut setup = Setup::holder_and_contender(&scaled_kappa_one(), Mask::NONE);
-    let mut cluster = ClusterSetup::new(2, vec![resource(Requested::Started)])
+    let mut cluster = ClusterSetup::new(2, vec![ClusterSetup::resource(Requested::Started)])
         .with_commands(&["migrate vm:101 node2", "migrate vm:101 node1"]);
     cluster.edits = [Requested::Stopped, Requested::Started]
         .map(|requested| Edit {
             key: DataKey::Resource(ServiceId(0)),
-            data: Data::Resource(Some(resource(requested))),
+            data: Data::Resource(Some(ClusterSetup::resource(requested))),
         })
         .to_vec();
     for host in &mut setup.hosts {
@@ -115,6 +105,19 @@ fn managed() -> Setup {
         Admin::ConfirmDead,
     ];
     setup.admin_budget = 40;
+    setup
+}
+
+/// As [`MANAGED`], with little but nodes that lose power while they leave services running.
+pub(crate) const DYING: Named = ("dying", dying);
+
+/// Two hosts with CRMs; people restart LRMs, and confirm what is dead.
+fn dying() -> Setup {
+    let mut setup = managed();
+    setup.faults = vec![Fault::Power];
+    setup.fault_budget = 200;
+    setup.admin = vec![Admin::RestartLrm, Admin::ConfirmDead];
+    setup.admin_budget = 200;
     setup
 }
 
@@ -277,7 +280,8 @@ impl Walk {
                 let spends =
                     next.faults_left < world.faults_left || next.admin_left < world.admin_left;
                 // Most of what can happen is a fault: this makes one in fifty steps one. What
-                // ends a fault can happen at once; it is chosen less often, so that some last.
+                // ends a fault can happen at once; it is chosen less often, so that some last. A
+                // person's word that a node is dead follows a fault, and ends what waits for it.
                 let ends_a_fault = matches!(
                     action,
                     Action::Resume { .. }
@@ -285,10 +289,11 @@ impl Walk {
                         | Action::OutageEnds
                         | Action::PowerOn { .. }
                         | Action::HostGoesOn { .. }
+                        | Action::ConfirmDead { .. }
                 );
                 let patience = match (spends, ends_a_fault) {
-                    (true, _) => 300,
-                    (false, true) => 30,
+                    (_, true) => 30,
+                    (true, false) => 300,
                     (false, false) => 1,
                 };
                 if random.below(patience) == 0 {
