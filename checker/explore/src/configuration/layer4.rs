@@ -69,7 +69,21 @@ pub(super) fn all() -> Vec<Configuration> {
             configuration.in_deep()
         });
     }
+    all.push(three_hosts());
     all
+}
+
+/// The largest: what no machine closes, for as long as there is time.
+fn three_hosts() -> Configuration {
+    let mut setup = warm(whole(3, 3, 2));
+    setup.faults = FAULTS.iter().map(|(fault, _)| *fault).collect();
+    setup.fault_budget = 2;
+    holds(
+        "l4/three-hosts",
+        "Three hosts with everything and two services; two faults of any kind, anywhere.",
+        setup,
+    )
+    .in_deep()
 }
 
 /// The beginning is explored once: these begin with the service running.
