@@ -151,6 +151,7 @@ impl Cluster {
             commands: &[],
             locks: &self.locks,
             unguarded: &[],
+            left: &[],
             settings: &self.settings,
             node_stats: &[],
             service_stats: &self.service_stats,

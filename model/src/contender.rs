@@ -173,8 +173,7 @@ impl Contender {
             }
             Input::Move { service, target } => {
                 if let Some(order) = self.order_of(service) {
-                    let location = target;
-                    self.on_move(config, now, service, Service { location, ..order }, effects);
+                    self.on_move(config, now, service, order.recovered_to(target), effects);
                 }
             }
             Input::Recover { service, order } => {

@@ -224,6 +224,11 @@ mutants! {
     ReturnStaysUnguarded = "return-stays-unguarded",
     /// An LRM that is to end, its services stopped, doesn't guard those left running first.
     EndStaysUnguarded = "end-stays-unguarded",
+    // The manager.
+    /// A frozen service goes on because its LRM said so once, whatever its node's grant says.
+    UnfrozenOnWord = "unfrozen-on-word",
+    /// What is recovered to another node counts as brought there.
+    RecoveredAsBrought = "recovered-as-brought",
     // Orders.
     /// A service is reported to run although the lock that says so is being given back.
     AdoptReleased = "adopt-released",

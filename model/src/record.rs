@@ -188,6 +188,10 @@ pub struct Beat {
 pub struct Service {
     /// The node it belongs to: nowhere else may it run.
     pub location: NodeId,
+    /// Whether a live move brought it to its node: what is paused there is the newest there is. It
+    /// says so until it leaves or is nobody's concern, whatever orders follow: an LRM that never saw
+    /// the move's own order goes on with what came as well.
+    pub brought: bool,
     /// What it is to do.
     pub wanted: Wanted,
     /// The command that says so.
@@ -213,8 +217,8 @@ pub enum Wanted {
     /// Not run, and the lock is given back as soon as nothing runs: the manager waits for it to move
     /// services elsewhere.
     Fenced,
-    /// Leave for another node. There, it is what the move brings: running after
-    /// [`MoveKind::Live`], untouched else.
+    /// Leave for another node. There, it is what the move brings: running if it was
+    /// [`Service::brought`], untouched else.
     Moved {
         /// Where to.
         target: NodeId,
@@ -240,10 +244,21 @@ impl Service {
     pub const fn new(location: NodeId, wanted: Wanted, uid: Uid) -> Self {
         Self {
             location,
+            brought: false,
             wanted,
             uid,
             restarts_max: None,
             timeout_seconds: None,
+        }
+    }
+
+    /// The same, on another node, with nothing brought there.
+    #[must_use]
+    pub fn recovered_to(self, location: NodeId) -> Self {
+        Self {
+            location,
+            brought: false,
+            ..self
         }
     }
 

@@ -81,14 +81,16 @@ impl World {
         if before.state == ServiceState::Error && after.state != ServiceState::Error {
             broken.unless(disabled, Property::ErrorUntouched);
         }
-        if before.state == ServiceState::Freeze && after.state != ServiceState::Freeze {
+        // Whether it may leave a node that is to be fenced is a question to that node's lock.
+        let waits = [
+            ServiceState::Freeze,
+            ServiceState::Fence,
+            ServiceState::Recovery,
+        ];
+        if before.state == ServiceState::Freeze && !waits.contains(&after.state) {
             let grant = before.node.and_then(|node| self.grant(node));
-            let serves = grant.is_some_and(|grant| {
-                grant.state.is_held()
-                    && !grant.state.lists(id)
-                    && Some(grant.holder.node) == before.node
-            });
-            broken.unless(serves, Property::FrozenUntouched);
+            let left = grant.is_some_and(|grant| grant.state.lists(id));
+            broken.unless(!left, Property::FrozenUntouched);
         }
         let relocations = after.failed_nodes.len();
         let allowed = resource.map_or(0, |resource| resource.max_relocate);
@@ -113,7 +115,8 @@ impl World {
         })
     }
 
-    /// What nobody wants to run isn't moved off a dead node.
+    /// What nobody wants to run isn't moved off a dead node, and what is moved off one is nowhere
+    /// paused so that it could go on.
     fn judge_location(&self, id: ServiceId, write: &Write, broken: &mut Broken) {
         let (Some(old), Some(new)) = (self.store.service(id), service_in(write, id)) else {
             return;
@@ -125,6 +128,7 @@ impl World {
             .resource_of(id)
             .is_none_or(|resource| resource.requested == Requested::Disabled);
         broken.unless(!disabled, Property::DisabledNotRecovered);
+        broken.unless(!new.brought, Property::ResumesLatest);
     }
 
     /// A command that is taken in has led to something, or there was a reason against it.

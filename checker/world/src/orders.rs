@@ -13,6 +13,7 @@
 //!   what was nobody's concern, until an LRM has reported on it.
 //! * What was recovered is not on its way, nor waits for a fence, under the same write.
 //! * A service moves to another node than it is on.
+//! * That a live move brought it is said for as long as it stays and is somebody's concern.
 //!
 //! Nothing else is forbidden: a move may be taken back, changed or repeated before, while and after
 //! it is carried out, and a service may be ordered to run, to stop or to be left at any moment.
@@ -50,7 +51,9 @@ pub fn legal(id: ServiceId, before: &Service, after: &Service, grounds: &Grounds
     };
     let numbered = after.uid > grounds.newest || (after.uid == before.uid && takes_nothing_back);
     let leads_away = after.target() != Some(after.location) || after.wanted == before.wanted;
-    numbered && leads_away && may_be_there(id, before, after, grounds)
+    let stays = before.location == after.location && after.wanted != Wanted::Ignored;
+    let brought = after.brought == (before.brought && stays);
+    numbered && leads_away && brought && may_be_there(id, before, after, grounds)
 }
 
 fn may_be_there(id: ServiceId, before: &Service, after: &Service, grounds: &Grounds<'_>) -> bool {
@@ -105,6 +108,7 @@ impl World {
             | Wanted::Moved { .. } => Uid(self.newest_uid().0 + 1),
         };
         Service {
+            brought: before.brought && wanted != Wanted::Ignored,
             wanted,
             uid,
             restarts_max: setup.restarts_max,
@@ -175,10 +179,8 @@ impl World {
     }
 
     fn recovered(&self, setup: &Setup, before: &Service, to: usize) -> Service {
-        Service {
-            location: setup.hosts[to].node,
-            ..self.ordered(setup, before, Wanted::Started)
-        }
+        self.ordered(setup, before, Wanted::Started)
+            .recovered_to(setup.hosts[to].node)
     }
 
     /// The manager recovers a service under the lock that it holds, under a new order.

@@ -78,7 +78,10 @@ impl World {
 
     pub(crate) fn hand_edit(&mut self, setup: &Setup, id: ServiceId, to: usize) {
         let target = setup.hosts[to].node;
-        self.rewrite(setup, id, |service| service.location = target);
+        self.rewrite(setup, id, |service| {
+            service.location = target;
+            service.brought = false;
+        });
     }
 
     pub(crate) fn leave(&mut self, setup: &Setup, host: usize, leave: Leave) -> Vec<Said> {

@@ -593,6 +593,7 @@ impl World {
                 }
                 let record = Service {
                     location: target,
+                    brought: moves_running,
                     ..order.clone()
                 };
                 let put = Put {

@@ -197,6 +197,7 @@ impl Lrm {
         for id in ids {
             let duty = self.duty(config, now, id);
             let may_start = self.may_start(config, now);
+            let brought = self.order(id).is_some_and(|order| order.brought);
             let Some(local) = self.services.get_mut(&id) else {
                 continue;
             };
@@ -207,7 +208,7 @@ impl Lrm {
             // What it goes on with has to be the newest there is.
             let is_old = local.status == Status::Paused(None)
                 && duty == Duty::Run
-                && !local.brought
+                && !brought
                 && !config.broken(Mutant::StaleResumed);
             let status = if is_old { Status::Failed } else { local.status };
             match job_for(duty, status, may_start) {
@@ -370,9 +371,6 @@ impl Lrm {
         });
         if !answers {
             return;
-        }
-        if done.job == Job::Start {
-            local.brought = false;
         }
         let job = done.job;
         let uid = local.worker.take().and_then(|worker| worker.uid);

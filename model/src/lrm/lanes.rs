@@ -217,14 +217,13 @@ impl Lrm {
             .is_some_and(|grant| grant.state.is_held() && grant.holder.same_boot(&me))
     }
 
-    /// Whether services were left running here in this boot.
+    /// Whether services were left running here, in this boot or in one that they died with: for as
+    /// long as the grant lists them they are nobody's to start or to recover.
     fn inherits_services(&self) -> bool {
         let me = self.lock.me();
         self.lock.seen_grant().is_some_and(|grant| {
-            grant
-                .state
-                .unguarded()
-                .is_some_and(|list| list.machine == me.machine && list.boot == me.boot)
+            let list = grant.state.unguarded();
+            list.is_some_and(|list| list.machine == me.machine)
         })
     }
 

@@ -84,8 +84,6 @@ enum Killing {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Local {
     status: Status,
-    /// Whether what is paused here is what the last move brought, so that nothing is newer.
-    brought: bool,
     worker: Option<Worker>,
     retry_at: Option<Instant>,
     /// Whether it has ended by itself while a worker was at it, which may not know.
@@ -453,7 +451,6 @@ impl Local {
     const fn unknown() -> Self {
         Self {
             status: Status::Unknown,
-            brought: false,
             worker: None,
             retry_at: None,
             ended: false,

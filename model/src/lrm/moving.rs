@@ -223,43 +223,16 @@ impl Lrm {
         let order = self.order(moving.service)?;
         let local = self.services.get(&moving.service)?;
         let sent = local.status == Status::Paused(Some(moving.uid));
-        let unsent = order.target().filter(|_| !sent);
-        let wanted = match unsent.filter(|_| !config.broken(Mutant::StaleResumed)) {
-            Some(target) => Wanted::Moved {
-                target,
-                kind: MoveKind::Stopped,
-            },
-            None => order.wanted,
-        };
         Some(Service {
             location: moving.target,
-            wanted,
+            brought: sent || config.broken(Mutant::StaleResumed),
             ..order.clone()
         })
-    }
-
-    /// A service that a live move has brought here goes on with what is paused here.
-    pub(super) fn note_brought(&mut self) {
-        let Some(view) = &self.view else {
-            return;
-        };
-        let here = self.lock.me().node;
-        for (id, order) in &view.services {
-            let brings = order.wanted
-                == Wanted::Moved {
-                    target: here,
-                    kind: MoveKind::Live,
-                };
-            if let Some(local) = self.services.get_mut(id).filter(|_| brings) {
-                local.brought = true;
-            }
-        }
     }
 
     /// A new term began: somebody else may have had what is paused here, and have run it since.
     pub(super) fn forget_paused(&mut self) {
         for local in self.services.values_mut() {
-            local.brought = false;
             if matches!(local.status, Status::Paused(_)) {
                 local.status = Status::Unknown;
             }

@@ -69,8 +69,8 @@ impl Lrm {
             Wanted::Started => true,
             Wanted::Stopped | Wanted::Ignored | Wanted::Fenced => false,
             Wanted::Untouched => !self.is_stopped(service),
-            Wanted::Moved { target, kind } if target == self.lock.me().node => {
-                kind == MoveKind::Live || !self.is_stopped(service)
+            Wanted::Moved { target, .. } if target == self.lock.me().node => {
+                order.brought || !self.is_stopped(service)
             }
             Wanted::Moved { .. } => {
                 self.results.of(order.uid).is_none() || !self.is_stopped(service)
@@ -100,23 +100,26 @@ impl Lrm {
             Wanted::Stopped | Wanted::Fenced => Duty::Stop,
             Wanted::Untouched => Duty::Find,
             Wanted::Ignored => Duty::Leave,
+            Wanted::Moved { target, .. } if target == self.lock.me().node => {
+                self.ordered_arrival(service, order)
+            }
             Wanted::Moved { target, kind } => self.ordered_move(service, order.uid, target, kind),
         }
     }
 
-    fn ordered_move(&self, service: ServiceId, uid: Uid, target: NodeId, kind: MoveKind) -> Duty {
-        if target == self.lock.me().node {
-            let failed = self
-                .services
-                .get(&service)
-                .is_some_and(|local| local.failures > 0);
-            return match kind {
-                // What failed to go on here is tried again when the manager says so.
-                MoveKind::Live if failed => Duty::Stop,
-                MoveKind::Live => Duty::Run,
-                MoveKind::Stopped | MoveKind::BeforeStart => Duty::Find,
-            };
+    /// What is due for a service that a move has brought here, in whichever state.
+    fn ordered_arrival(&self, service: ServiceId, order: &Service) -> Duty {
+        let local = self.services.get(&service);
+        let failed = local.is_some_and(|local| local.failures > 0);
+        match order.brought {
+            // What failed to go on here is tried again when the manager says so.
+            true if failed => Duty::Stop,
+            true => Duty::Run,
+            false => Duty::Find,
         }
+    }
+
+    fn ordered_move(&self, service: ServiceId, uid: Uid, target: NodeId, kind: MoveKind) -> Duty {
         let Some(status) = self.services.get(&service).map(|local| local.status) else {
             return Duty::Leave;
         };
@@ -164,8 +167,8 @@ impl Lrm {
             Wanted::Stopped => answered || (order.restarts_max.is_none() && is(Status::Stopped)),
             Wanted::Untouched | Wanted::Ignored => true,
             Wanted::Fenced => is(Status::Stopped),
-            Wanted::Moved { target, kind } if target == self.lock.me().node => {
-                kind != MoveKind::Live || is(Status::Running)
+            Wanted::Moved { target, .. } if target == self.lock.me().node => {
+                !order.brought || is(Status::Running)
             }
             Wanted::Moved { .. } => answered,
         }

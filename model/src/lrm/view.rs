@@ -45,13 +45,16 @@ pub(super) struct Around {
 impl View {
     fn of<M: Mutation>(config: &Config<M>, snapshot: &Snapshot, here: NodeId) -> Self {
         let early = config.broken(Mutant::ResumeEarly);
-        let is_here = |service: &Service| {
-            service.location == here || (early && service.target() == Some(here))
+        let comes = |service: &Service| early && service.target() == Some(here);
+        let is_here = |service: &Service| service.location == here || comes(service);
+        let seen = |service: &Service| Service {
+            brought: service.brought || comes(service),
+            ..service.clone()
         };
         let services: Vec<(ServiceId, Service)> = snapshot
             .services()
             .filter(|(_, _, service)| is_here(service))
-            .map(|(id, _, service)| (id, service.clone()))
+            .map(|(id, _, service)| (id, seen(service)))
             .collect();
         let leaving = |service: &Service| service.target().filter(|target| *target != here);
         let moving = services
@@ -157,7 +160,6 @@ impl Lrm {
             self.results.retain(stands);
         }
         self.know_services(config);
-        self.note_brought();
     }
 
     /// How a service was when it left says nothing of one that comes back: somebody else may have

@@ -85,6 +85,9 @@ pub struct View<'a> {
     /// The services that the locks held by this manager list as left running without a watchdog, in
     /// the order of their ids: nothing proves them dead.
     pub unguarded: &'a [ServiceId],
+    /// The services that the grant of any node lists as left running, in the order of their ids: what
+    /// is frozen stays so until its node guards it again.
+    pub left: &'a [ServiceId],
     /// The cluster's settings.
     pub settings: &'a Settings,
     /// The nodes' loads and capacities, by id; not needed with the basic scheduler.

@@ -6,7 +6,7 @@ use super::event::{Parameters, PlaceEvent, RecoveryEvent, RequestEvent, ServiceE
 use super::status::{ExitCode, LrmMode, NodeState, Queued, Requested, Task};
 use super::{Halt, Round};
 use crate::id::{NodeId, ServiceId};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::placement::Preference;
 use crate::placement::state::ServiceState;
 
@@ -496,7 +496,10 @@ impl<M: Mutation> Round<'_, M> {
         let serving = self
             .node_of(service)
             .is_some_and(|node| self.manager.modes.get(node) == Some(&LrmMode::Active));
-        if serving {
+        // What an LRM says may be older than what its grant says.
+        let left = self.view.left.binary_search(&service).is_ok()
+            && !self.config.broken(Mutant::UnfrozenOnWord);
+        if serving && !left {
             let wanted = self.wanted_state(service);
             self.change(service, wanted, NOTHING);
         }

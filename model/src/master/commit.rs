@@ -15,10 +15,11 @@ use super::order::order;
 use super::{Effect, Event, Master, Outbox};
 use crate::aside::Aside;
 use crate::config::Config;
-use crate::id::{NodeId, RequestId, ServiceId};
+use crate::id::{LockId, NodeId, RequestId, ServiceId};
 use crate::manager::Changes;
-use crate::manager::status::{Requested, Resource, Status};
-use crate::mutation::Mutation;
+use crate::manager::status::{Entry, Requested, Resource, Status};
+use crate::mutation::{Mutant, Mutation};
+use crate::placement::state::ServiceState;
 use crate::record::{Compare, Data, DataKey, Key, Outcome, Put, Record, Write};
 use crate::table::Table;
 use crate::time::Instant;
@@ -44,6 +45,8 @@ struct Pending {
 struct Part {
     puts: Vec<Put>,
     nodes: Vec<NodeId>,
+    /// Nodes whose grants have to be as they were read, or written by this process since.
+    relied: Vec<NodeId>,
 }
 
 impl Part {
@@ -78,8 +81,7 @@ impl Master {
             return;
         };
         let status = manager.status();
-        let operations_max = config.policy().operations_max;
-        let mut parts = self.parts(status, &out.crm.decisions.changes, operations_max);
+        let mut parts = self.parts(config, status, &out.crm.decisions.changes);
         parts.reverse();
         self.send_part(now, parts, out);
     }
@@ -97,6 +99,15 @@ impl Master {
             revision: self.mirror.revision_of(put.key),
         });
         compares.extend(revisions);
+        let relied = part.relied.iter().filter(|node| !part.nodes.contains(node));
+        compares.extend(relied.map(|node| {
+            let key = Key::Grant(LockId::Agent(*node));
+            let own = self
+                .contender(*node)
+                .and_then(|one| one.lock().grant_compare());
+            let revision = self.mirror.revision_of(key);
+            own.unwrap_or(Compare { key, revision })
+        }));
         let request = self.lock.number();
         let puts = part.puts;
         out.effects.push(Effect::Write(Write {
@@ -162,25 +173,34 @@ impl Master {
     }
 
     /// What differs from what stands in the store, in parts.
-    fn parts(&self, status: &Status, changes: &Changes, operations_max: usize) -> Vec<Part> {
+    fn parts<M: Mutation>(
+        &self,
+        config: &Config<M>,
+        status: &Status,
+        changes: &Changes,
+    ) -> Vec<Part> {
+        let operations_max = config.policy().operations_max;
         let mut parts = Vec::new();
         let mut part = self.first_part(status, changes);
         let resources = self.resources(changes);
         for service in self.mirror.service_ids() {
             let mut one = Part::default();
-            self.put_service(service, status, changes, &mut one);
+            self.put_service(config, service, status, changes, &mut one);
             if let Some(resource) = resources.get(service) {
                 let data = Data::Resource(Some(resource.clone()));
                 one.put(DataKey::Resource(service), data);
             }
-            let records = part.puts.len() + part.nodes.len();
-            if records + one.puts.len() + one.nodes.len() >= operations_max {
+            let records = |part: &Part| part.puts.len() + part.nodes.len() + part.relied.len();
+            if records(&part) + records(&one) >= operations_max {
                 parts.push(core::mem::take(&mut part));
             }
             part.puts.append(&mut one.puts);
             part.nodes.append(&mut one.nodes);
             part.nodes.sort_unstable();
             part.nodes.dedup();
+            part.relied.append(&mut one.relied);
+            part.relied.sort_unstable();
+            part.relied.dedup();
         }
         if changes.commands_taken {
             part.put(DataKey::Commands, Data::Commands(Vec::new()));
@@ -237,12 +257,36 @@ impl Master {
         changed
     }
 
+    /// The node on whose guarding it rests that a service isn't frozen any more. Whether it may
+    /// leave a node that is to be fenced is a question to that node's lock.
+    fn unfreezes(&self, service: ServiceId, entry: Option<&Entry>) -> Option<NodeId> {
+        let before = self.mirror.entry(service)?;
+        let served = |after: &Entry| {
+            let waits = [
+                ServiceState::Freeze,
+                ServiceState::Fence,
+                ServiceState::Recovery,
+            ];
+            after.node == before.node && !waits.contains(&after.state)
+        };
+        let served = entry.is_some_and(served) && before.state == ServiceState::Freeze;
+        before.node.filter(|_| served)
+    }
+
     /// A service's entry and its order, and the lock under which it moves.
-    fn put_service(&self, service: ServiceId, status: &Status, changes: &Changes, part: &mut Part) {
+    fn put_service<M: Mutation>(
+        &self,
+        config: &Config<M>,
+        service: ServiceId,
+        status: &Status,
+        changes: &Changes,
+        part: &mut Part,
+    ) {
         let entry = status.services.get(service);
         if entry != self.mirror.entry(service) {
             part.put(DataKey::Entry(service), Data::Entry(entry.cloned()));
         }
+        part.relied.extend(self.unfreezes(service, entry));
         let Some(before) = self.mirror.service(service) else {
             return;
         };
@@ -250,7 +294,8 @@ impl Master {
         let stolen = changes.stolen.iter();
         for (_, from, to) in stolen.filter(|(stolen, _, _)| *stolen == service) {
             if before.location == *from && from != to {
-                after.location = *to;
+                after = after.recovered_to(*to);
+                after.brought = before.brought && config.broken(Mutant::RecoveredAsBrought);
                 part.nodes.push(*from);
             }
         }

@@ -8,7 +8,7 @@ use super::Files;
 use super::members::Members;
 use crate::format::groups::Groups;
 use crate::format::rules::Rules;
-use crate::id::{NodeId, Revision, ServiceId};
+use crate::id::{LockId, NodeId, Revision, ServiceId};
 use crate::manager::command::Command;
 use crate::manager::status::{Entry, LrmStatus, Resource, Status};
 use crate::manager::{LockView, View};
@@ -30,6 +30,8 @@ pub(super) struct Mirror {
     groups: Groups,
     /// Another number whenever rules or groups have changed.
     digest: u64,
+    /// The services that the grants of agent locks list as left running, in the order of their ids.
+    left: Vec<ServiceId>,
     revisions: Revisions,
 }
 
@@ -43,6 +45,8 @@ struct Revisions {
     resources: Table<ServiceId, Revision>,
     services: Table<ServiceId, Revision>,
     lrms: Table<NodeId, Revision>,
+    /// Of agent locks' grants.
+    grants: Table<NodeId, Revision>,
 }
 
 impl Mirror {
@@ -79,7 +83,8 @@ impl Mirror {
             Key::Data(DataKey::Entry(id)) => revisions.entries.get(id),
             Key::Data(DataKey::Resource(id)) => revisions.resources.get(id),
             Key::Data(DataKey::Lrm(node)) => revisions.lrms.get(node),
-            Key::Grant(_) | Key::Beat(_) => None,
+            Key::Grant(LockId::Agent(node)) => revisions.grants.get(node),
+            Key::Grant(LockId::Manager) | Key::Beat(_) => None,
         };
         found.copied().unwrap_or(Revision::ABSENT)
     }
@@ -103,7 +108,10 @@ impl Mirror {
             Key::Data(DataKey::Lrm(node)) => {
                 revisions.lrms.insert(node, revision);
             }
-            Key::Grant(_) | Key::Beat(_) => {}
+            Key::Grant(LockId::Agent(node)) => {
+                revisions.grants.insert(node, revision);
+            }
+            Key::Grant(LockId::Manager) | Key::Beat(_) => {}
         }
     }
 
@@ -117,13 +125,31 @@ impl Mirror {
         self.revision = snapshot.revision;
         for entry in &snapshot.entries {
             let unchanged = entry.revision == self.revision_of(entry.key);
-            if unchanged || matches!(entry.key, Key::Grant(_) | Key::Beat(_)) {
+            if unchanged || matches!(entry.key, Key::Grant(LockId::Manager) | Key::Beat(_)) {
                 continue;
             }
             self.set_revision(entry.key, entry.revision);
             news |= self.put(entry.key, &entry.record);
         }
-        news
+        news | self.note_left(snapshot)
+    }
+
+    /// Notes what agents' grants list as left running. Says whether that has changed.
+    fn note_left(&mut self, snapshot: &Snapshot) -> bool {
+        let lists = snapshot.entries.iter().filter_map(|entry| {
+            let grant = match entry.key {
+                Key::Grant(LockId::Agent(_)) => entry.record.as_grant(),
+                Key::Grant(LockId::Manager) | Key::Beat(_) | Key::Service(_) | Key::Data(_) => None,
+            };
+            grant?.state.unguarded()
+        });
+        let mut left: Vec<ServiceId> = lists
+            .flat_map(|list| list.services.iter().copied())
+            .collect();
+        left.sort_unstable();
+        let changed = left != self.left;
+        self.left = left;
+        changed
     }
 
     /// Takes in what this process has written itself.
@@ -144,7 +170,7 @@ impl Mirror {
                 self.services.insert(id, service.clone()).as_ref() != Some(service)
             }
             (Key::Data(key), Record::Data(data)) => self.put_data(key, data),
-            // A record of another kind than its key is not one.
+            // A grant is looked at with all others; a record of another kind than its key is not one.
             (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => false,
         }
     }
@@ -237,6 +263,7 @@ impl Mirror {
             commands: &self.commands,
             locks,
             unguarded: &[],
+            left: &self.left,
             settings: files.settings,
             node_stats: files.node_stats,
             service_stats: files.service_stats,
@@ -277,6 +304,9 @@ impl Visit for Revisions {
         }
         for (node, revision) in self.lrms.iter_mut() {
             visit_under(Key::Data(DataKey::Lrm(node)), revision, visitor);
+        }
+        for (node, revision) in self.grants.iter_mut() {
+            visit_under(Key::Grant(LockId::Agent(node)), revision, visitor);
         }
     }
 }

@@ -13,8 +13,10 @@ pub(super) fn order(
 ) -> Service {
     let location = service.location;
     let Some(entry) = entry.filter(|_| !is_ignored(status, entry)) else {
+        // What is nobody's concern may be run by anybody.
         return Service {
             wanted: Wanted::Ignored,
+            brought: false,
             ..service.clone()
         };
     };
@@ -29,6 +31,7 @@ pub(super) fn order(
     };
     Service {
         location,
+        brought: service.brought,
         wanted,
         uid: entry.uid,
         restarts_max: Some(resource.map_or(0, |resource| resource.max_restart)),

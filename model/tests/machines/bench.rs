@@ -178,6 +178,7 @@ impl Bench {
     fn arrive(&mut self, service: ServiceId, kind: MoveKind, location: NodeId) {
         let target = NodeId(0);
         let order = Service {
+            brought: kind == MoveKind::Live && location == target,
             restarts_max: Some(1),
             ..self.next_order(location, Wanted::Moved { target, kind })
         };

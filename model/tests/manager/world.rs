@@ -107,6 +107,7 @@ impl World {
             commands: &self.commands,
             locks: &self.locks,
             unguarded: &[],
+            left: &[],
             settings: &self.settings,
             node_stats: &self.node_stats,
             service_stats: &self.service_stats,

@@ -232,6 +232,7 @@ impl Cluster {
         let source = self.host_index(record.location);
         let runs = source.is_some_and(|host| self.hosts[host].instances.contains_key(&id));
         record.location = target;
+        record.brought = false;
         self.write_by_hand(vec![service_put(id, record)]);
         if let Some(source) = source {
             self.put_by_hand(source, id, false);

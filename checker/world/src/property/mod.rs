@@ -37,7 +37,7 @@ named! {
     NoNeedlessReset = "no-needless-reset",
     #[doc = "An outage of the store up to q stops and resets nothing."]
     OutageTolerated = "outage-tolerated",
-    #[doc = "An LRM that knows that a service was left running unguarded doesn't touch it."]
+    #[doc = "What a grant lists as left running unguarded isn't touched by an LRM that knows, nor ordered by the master."]
     FrozenUntouched = "frozen-untouched",
     #[doc = "What an LRM has read to be nobody's concern is neither started, stopped, sent nor killed."]
     IgnoredUntouched = "ignored-untouched",
