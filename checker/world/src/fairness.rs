@@ -5,15 +5,18 @@
 //! puts off for ever what it could do all the time. A take of a lock that would succeed is treated
 //! with strong fairness: whoever contends for a lock that is free again and again gets it at last.
 //!
+//! A stand-in may take any time for anything, but does something at last while there is something
+//! that it can do. Which of the things is left open: what it does is done, and so leaves the others.
+//!
 //! In no class, and so never forced, is what ends a fault (a process that goes on, a host that is
 //! switched on, a network that heals), a request that a fault has delayed and its answer, an agent
-//! that hangs, a stand-in, which takes any time for anything, and what people do. Promises make
-//! allowances for them.
+//! that hangs, and what people do. Promises make allowances for them.
 
 use lockstep_model::record::{GrantState, Key, Write};
 
 use crate::action::{Action, Proc};
 use crate::setup::Setup;
+use crate::stand_in::Act;
 use crate::state::World;
 
 /// Who acts on a host.
@@ -37,11 +40,13 @@ pub enum Actor {
     Manager,
     /// The LRM, as it takes its lock.
     Taker,
+    /// What stands for an LRM and all that it works with.
+    StandIn,
 }
 
 impl Actor {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Lrm,
         Self::Mux,
         Self::Contender,
@@ -51,6 +56,7 @@ impl Actor {
         Self::Init,
         Self::Manager,
         Self::Taker,
+        Self::StandIn,
     ];
 
     /// The name for people.
@@ -66,6 +72,7 @@ impl Actor {
             Self::Init => "init",
             Self::Manager => "manager",
             Self::Taker => "take of the lock",
+            Self::StandIn => "stand-in",
         }
     }
 
@@ -81,7 +88,8 @@ impl Actor {
             | Self::Agents
             | Self::Hardware
             | Self::Init
-            | Self::Manager => false,
+            | Self::Manager
+            | Self::StandIn => false,
         }
     }
 
@@ -133,6 +141,7 @@ impl World {
             | Action::StartContender { host }
             | Action::StartCrm { host } => Actor::Init.class_on(host),
             Action::Move { host, .. } => Actor::Manager.class_on(host),
+            Action::StandIn { host, act } => stand_in(act).map_or(0, |actor| actor.class_on(host)),
             Action::Tick | Action::TickDrifting { .. } => TIME,
             Action::WorkHangs { .. }
             | Action::Apply { .. }
@@ -158,7 +167,6 @@ impl World {
             | Action::Reconfigure
             | Action::TerminateMux { .. }
             | Action::SecondLrm { .. }
-            | Action::StandIn { .. }
             // What the manager orders is its own affair, like what people ask for.
             | Action::Order { .. }
             | Action::EndLrm { .. }
@@ -208,5 +216,22 @@ const fn process(proc: Proc) -> Actor {
         Proc::Mux => Actor::Mux,
         Proc::Contender => Actor::Contender,
         Proc::Crm => Actor::Crm,
+    }
+}
+
+/// Whose steps a stand-in's acts are, but for faults and what ends them.
+const fn stand_in(act: Act) -> Option<Actor> {
+    match act {
+        Act::Reset => Some(Actor::Hardware),
+        Act::Fail(_) | Act::Pause | Act::Crash | Act::Resume => None,
+        Act::Take
+        | Act::Guard
+        | Act::Release
+        | Act::LeaveRunning
+        | Act::Carry(_)
+        | Act::Stop(_)
+        | Act::Publish
+        | Act::Return
+        | Act::GiveUp => Some(Actor::StandIn),
     }
 }

@@ -7,11 +7,13 @@
 //! no such excuse.
 
 use lockstep_model::id::{LockId, NodeId, ServiceId};
-use lockstep_model::record::{Key, Wanted};
+use lockstep_model::placement::state::ServiceState;
+use lockstep_model::record::{Data, DataKey, Key, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::named::named;
 use crate::setup::{Admin, Setup};
+use crate::stand_in::StandIn;
 use crate::state::{Device, Host, Instance, World};
 
 named! {
@@ -31,6 +33,12 @@ named! {
     LeavingEnds = "leaving-ends",
     #[doc = "Services left running without a watchdog are guarded again, or moved or stopped properly, at last."]
     GuardedAgain = "guarded-again",
+    #[doc = "A service whose node is to be fenced, or was, runs elsewhere or goes on there at last, unless it was left running unguarded."]
+    FenceResolved = "fence-resolved",
+    #[doc = "A stack that is to be disarmed is disarmed at last."]
+    DisarmCompletes = "disarm-completes",
+    #[doc = "A node that is put into maintenance runs nothing and gives its lock back at last."]
+    MaintenanceEmpties = "maintenance-empties",
 }
 
 impl Leads {
@@ -98,10 +106,15 @@ impl Setup {
             Leads::WantedRuns | Leads::StopCompletes => {
                 self.service_ids().map(About::Service).collect()
             }
+            Leads::FenceResolved if self.cluster.is_none() => Vec::new(),
+            Leads::FenceResolved => self.service_ids().map(About::Service).collect(),
+            Leads::MaintenanceEmpties => of_hosts(&|host| self.hosts[host].stand_in),
             Leads::IdleDisarms | Leads::LeavingEnds | Leads::GuardedAgain => {
                 of_hosts(&|host| self.hosts[host].lrm)
             }
-            Leads::MasterExists => self.cluster.iter().map(|_| About::Cluster).collect(),
+            Leads::MasterExists | Leads::DisarmCompletes => {
+                self.cluster.iter().map(|_| About::Cluster).collect()
+            }
             Leads::SilentTaken => of_hosts(&|host| self.hosts[host].contends_for.is_some()),
         };
         about
@@ -123,12 +136,22 @@ impl World {
             (Leads::LeavingEnds, About::Host(host)) => self.leaving_ends(setup, host),
             (Leads::GuardedAgain, About::Host(host)) => self.guarded_again(setup, host),
             (Leads::MasterExists, About::Cluster) => self.master_exists(setup),
-            (Leads::WantedRuns | Leads::StopCompletes, About::Host(_) | About::Cluster)
+            (Leads::FenceResolved, About::Service(service)) => self.fence_resolved(setup, service),
+            (Leads::DisarmCompletes, About::Cluster) => self.disarm_completes(setup),
+            (Leads::MaintenanceEmpties, About::Host(host)) => self.maintenance_empties(setup, host),
+            (
+                Leads::WantedRuns | Leads::StopCompletes | Leads::FenceResolved,
+                About::Host(_) | About::Cluster,
+            )
             | (
-                Leads::IdleDisarms | Leads::SilentTaken | Leads::LeavingEnds | Leads::GuardedAgain,
+                Leads::IdleDisarms
+                | Leads::SilentTaken
+                | Leads::LeavingEnds
+                | Leads::GuardedAgain
+                | Leads::MaintenanceEmpties,
                 About::Service(_) | About::Cluster,
             )
-            | (Leads::MasterExists, About::Service(_) | About::Host(_)) => {
+            | (Leads::MasterExists | Leads::DisarmCompletes, About::Service(_) | About::Host(_)) => {
                 unreachable!("{promise:?} is about the wrong kind of thing")
             }
         }
@@ -286,13 +309,71 @@ impl World {
         }
     }
 
-    fn master_exists(&self, setup: &Setup) -> Standing {
-        // Who can't renew, or isn't there, is none.
-        let can = |index: usize| {
-            let host = &self.hosts[index];
-            let runs = host.crm.as_ref().is_none_or(|crm| !crm.paused);
-            setup.hosts[index].crm && runs && host.on && !host.stopped && self.reaches_store(index)
+    /// Whether a host's CRM can be master: who can't renew, or isn't there, is none.
+    fn can_decide(&self, setup: &Setup, index: usize) -> bool {
+        let host = &self.hosts[index];
+        let runs = host.crm.as_ref().is_none_or(|crm| !crm.paused);
+        setup.hosts[index].crm && runs && host.on && !host.stopped && self.reaches_store(index)
+    }
+
+    /// Whether a host's stand-in can do what it is told.
+    fn can_serve(&self, index: usize) -> bool {
+        let host = &self.hosts[index];
+        let lives = |stand_in: &StandIn| !stand_in.paused && stand_in.leaving.is_none();
+        let there = host.stand_in.as_ref().is_some_and(lives);
+        there && host.on && !host.stopped && self.reaches_store(index)
+    }
+
+    /// What the manager has to bring about, while there is one, and a node besides `node` for what
+    /// leaves that.
+    fn by_manager(&self, setup: &Setup, open: bool, node: Option<NodeId>) -> Standing {
+        let mut hosts = 0..self.hosts.len();
+        let decided = hosts.clone().any(|host| self.can_decide(setup, host));
+        let other = |host: usize| Some(self.hosts[host].node) != node && self.can_serve(host);
+        let taken = node.is_none() || hosts.any(other);
+        Standing {
+            made: open,
+            kept: !open || !decided || !taken,
+            uncounted: false,
+        }
+    }
+
+    fn fence_resolved(&self, setup: &Setup, id: ServiceId) -> Standing {
+        let entry = self
+            .data(DataKey::Entry(id))
+            .and_then(Data::as_entry)
+            .filter(|it| matches!(it.state, ServiceState::Fence | ServiceState::Recovery));
+        let Some(node) = entry.and_then(|entry| entry.node) else {
+            return Standing::over();
         };
+        let left = self.grant(node).is_some_and(|grant| grant.state.lists(id));
+        self.by_manager(setup, !left, Some(node))
+    }
+
+    fn disarm_completes(&self, setup: &Setup) -> Standing {
+        let status = self.data(DataKey::Status).and_then(Data::as_status);
+        let disarm = status.and_then(|status| status.disarm.as_ref());
+        let open = disarm.is_some_and(|disarm| !disarm.complete);
+        // Who can't let go is waited for, or is to be fenced first.
+        let serve = (0..self.hosts.len()).all(|host| self.can_serve(host));
+        self.by_manager(setup, open && serve, None)
+    }
+
+    fn maintenance_empties(&self, setup: &Setup, index: usize) -> Standing {
+        let host = &self.hosts[index];
+        let status = self.data(DataKey::Status).and_then(Data::as_status);
+        let wanted = status
+            .is_some_and(|status| status.wants_maintenance(host.node) && status.disarm.is_none());
+        let holds = self
+            .grant(host.node)
+            .is_some_and(|grant| grant.state.is_held() && grant.holder.node == host.node);
+        let runs = host.instances.iter().any(|it| *it != Instance::Absent);
+        let open = wanted && self.can_serve(index) && (runs || holds);
+        self.by_manager(setup, open, Some(host.node))
+    }
+
+    fn master_exists(&self, setup: &Setup) -> Standing {
+        let can = |index: usize| self.can_decide(setup, index);
         let entry = self.store.entry(Key::Grant(LockId::Manager));
         let grant = entry.and_then(|entry| entry.record.as_grant());
         let exists = grant.is_some_and(|grant| {

@@ -199,6 +199,13 @@ impl World {
         })
     }
 
+    /// Whether its grant lists services as left running on its machine: it takes the lock to end that.
+    fn inherits_services(&self, me: Holder) -> bool {
+        let grant = self.grant_of(LockId::Agent(me.node));
+        let list = grant.and_then(|grant| grant.state.unguarded());
+        list.is_some_and(|list| list.machine == me.machine) && !self.is_disarming()
+    }
+
     fn status(&self) -> Option<&lockstep_model::manager::status::Status> {
         self.data(DataKey::Status)?.as_status()
     }
@@ -325,7 +332,7 @@ impl World {
         if self.must_reset(setup, host) {
             acts.push(Act::Reset);
         }
-        let needed = self.is_needed(setup, value.node);
+        let needed = self.is_needed(setup, value.node) || self.inherits_services(me);
         let id = LockId::Agent(value.node);
         let renewed = self.store.history(id).is_none_or(|it| it.age == 0);
         match (&lock, stand_in.leaving) {

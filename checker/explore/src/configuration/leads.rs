@@ -72,7 +72,16 @@ const LEADS: &[(&str, &[Declared])] = &[
     ),
     ("l3/start", &[(Leads::MasterExists, Some(AT_ONCE))]),
     ("l3/run-crash-crm", &[(Leads::MasterExists, Some(AT_ONCE))]),
-    ("l3/run-power", &[(Leads::MasterExists, Some(SILENCE))]),
+    (
+        "l3/run-power",
+        &[
+            (Leads::MasterExists, Some(SILENCE)),
+            (Leads::FenceResolved, None),
+        ],
+    ),
+    ("l3/disarm-freeze", &[(Leads::DisarmCompletes, None)]),
+    ("l3/disarm-ignore", &[(Leads::DisarmCompletes, None)]),
+    ("l3/maintenance", &[(Leads::MaintenanceEmpties, None)]),
 ];
 
 /// A service runs again once its lock was silent, and so does who takes it.
