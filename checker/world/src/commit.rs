@@ -56,7 +56,9 @@ impl World {
                 (Some(before), Some(Some(after))) => {
                     self.judge_entry(id, before, after, broken);
                     let chosen = chosen(before, after);
-                    let allowed = chosen.is_none_or(|node| cluster.allows(id, node));
+                    let allowed = chosen.is_none_or(|node| {
+                        cluster.allows(id, node) || self.is_asked_for(id, before, node)
+                    });
                     broken.unless(allowed, Property::Affinity);
                     let apart = chosen.is_none_or(|node| self.is_apart(setup, write, id, node));
                     broken.unless(apart, Property::Affinity);
@@ -64,7 +66,7 @@ impl World {
             }
             self.judge_location(id, write, broken);
         }
-        self.judge_commands(write, broken);
+        self.judge_commands(setup, write, broken);
     }
 
     fn entry_of(&self, id: ServiceId) -> Option<&Entry> {
@@ -115,6 +117,22 @@ impl World {
         })
     }
 
+    /// Whether a person has named this node for a service, which node affinity doesn't forbid
+    /// (`rules.md` 8.3): the service comes back from there.
+    fn is_asked_for(&self, id: ServiceId, before: &Entry, node: NodeId) -> bool {
+        let queued = matches!(before.queued, Some(Queued::Move { target, .. }) if target == node);
+        let commands = self.data(DataKey::Commands).and_then(Data::as_commands);
+        let mut commands = commands.unwrap_or_default().iter();
+        queued
+            || commands.any(|command| {
+                matches!(
+                    command.parsed,
+                    Some(Parsed::Move { service: Some(service), target: Some(target), .. })
+                        if service == id && target == node
+                )
+            })
+    }
+
     /// What nobody wants to run isn't moved off a dead node, and what is moved off one is nowhere
     /// paused so that it could go on.
     fn judge_location(&self, id: ServiceId, write: &Write, broken: &mut Broken) {
@@ -132,7 +150,7 @@ impl World {
     }
 
     /// A command that is taken in has led to something, or there was a reason against it.
-    fn judge_commands(&self, write: &Write, broken: &mut Broken) {
+    fn judge_commands(&self, setup: &Setup, write: &Write, broken: &mut Broken) {
         let Some(Data::Commands(left)) = data_in(write, DataKey::Commands) else {
             return;
         };
@@ -141,12 +159,12 @@ impl World {
         // Later ones may have undone what earlier ones led to.
         for (at, command) in taken.iter().enumerate() {
             let last = taken[at + 1..].is_empty();
-            let lost = !left.contains(command) && last && !self.shows(write, command);
+            let lost = !left.contains(command) && last && !self.shows(setup, write, command);
             broken.unless(!lost, Property::NoLostCommand);
         }
     }
 
-    fn shows(&self, write: &Write, command: &Command) -> bool {
+    fn shows(&self, setup: &Setup, write: &Write, command: &Command) -> bool {
         let written = data_in(write, DataKey::Status).or_else(|| self.data(DataKey::Status));
         let status = written.and_then(Data::as_status);
         let Some(status) = status else {
@@ -163,7 +181,10 @@ impl World {
             Some(Parsed::Move {
                 service, target, ..
             }) => match (service, target) {
-                (Some(service), Some(target)) => self.moves(write, status, *service, *target),
+                (Some(service), Some(target)) => {
+                    let apart = self.is_apart(setup, write, *service, *target);
+                    !apart || self.moves(write, status, *service, *target)
+                }
                 (None, _) | (_, None) => true,
             },
             Some(Parsed::Stop { service, .. }) => service.is_none_or(|service| {

@@ -109,6 +109,46 @@ tags! {
     MoveFailed = "move-failed",
     /// A host was suspended.
     Suspended = "suspended",
+    /// Another node's CRM became master.
+    MasterChanged = "master-changed",
+    /// A master took in what people had asked for.
+    CommandTaken = "command-taken",
+    /// Another node's CRM became master while a command waited to be taken in.
+    CommandOutlivesMaster = "command-outlives-master",
+    /// Groups became rules.
+    GroupsMigrated = "groups-migrated",
+    /// A later part of a commit waited to be written.
+    CommitInParts = "commit-in-parts",
+    /// A later part of a commit was lost or refused.
+    CommitTorn = "commit-torn",
+    /// A node came to be fenced.
+    ToBeFenced = "to-be-fenced",
+    /// That was the master's own.
+    OwnNodeToBeFenced = "own-node-to-be-fenced",
+    /// A node was fenced.
+    Fenced = "fenced",
+    /// A node that was to be fenced took its lock in a new boot before it was.
+    ReturnedUnfenced = "returned-unfenced",
+    /// A service was recovered to another node.
+    Recovered = "recovered",
+    /// Time passed while a service could have been recovered, had there been a node for it.
+    RecoveryWaits = "recovery-waits",
+    /// A service that couldn't be started came to another node.
+    RelocatedAfterFailure = "relocated-after-failure",
+    /// A service that had left its first node came back to it.
+    CameHome = "came-home",
+    /// Several services were sent away in one write.
+    MovedTogether = "moved-together",
+    /// A service came to be in error.
+    InError = "in-error",
+    /// A service was frozen.
+    Frozen = "frozen",
+    /// A person confirmed that a node is dead.
+    ConfirmedDead = "confirmed-dead",
+    /// The second configuration came into force.
+    ProfileChanged = "profile-changed",
+    /// Two machines under one name were on for a tick.
+    TwoOfOneName = "two-of-one-name",
 }
 
 impl Tag {
@@ -177,6 +217,9 @@ impl World {
             Action::SecondLrm { .. } => tags |= Tag::SecondLrm.bit(),
             Action::Suspend { .. } => tags |= Tag::Suspended.bit(),
             _ => {}
+        }
+        if setup.cluster.is_some() {
+            tags |= self.tags_of_cluster(setup, action, after);
         }
         if !setup.orders.is_empty() {
             tags |= self.tags_of_copies(after);

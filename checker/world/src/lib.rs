@@ -25,6 +25,7 @@ mod execute;
 pub mod fairness;
 mod hardware;
 pub mod leads;
+mod met;
 mod named;
 pub mod orders;
 mod people;

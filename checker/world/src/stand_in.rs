@@ -24,7 +24,7 @@ use crate::state::{Host, Instance, World};
 pub struct StandIn {
     /// Its identity.
     pub incarnation: Incarnation,
-    /// Whether it is stopped.
+    /// Whether it is stopped, or has not begun since its predecessor died.
     pub paused: bool,
     /// Why it is to end, if it is.
     pub leaving: Option<LrmMode>,
@@ -69,7 +69,7 @@ pub enum Act {
     Pause,
     /// It goes on.
     Resume,
-    /// It dies, and a successor begins.
+    /// It dies. Going on, it is its successor.
     Crash,
 }
 
@@ -118,6 +118,17 @@ impl World {
         if !self.is_cut_off(host) {
             self.publish(setup, host);
         }
+    }
+
+    /// A stand-in dies. Its successor begins when it goes on, which may take any time.
+    fn crash_stand_in(&mut self, host: usize) {
+        let incarnation = self.incarnation(host);
+        self.hosts[host].stand_in = Some(StandIn {
+            incarnation,
+            paused: true,
+            leaving: None,
+            results: Vec::new(),
+        });
     }
 
     /// Whether its stand-in can't write to the store.
@@ -322,7 +333,7 @@ impl World {
             acts.push(Act::Resume);
         }
         if self.is_cut_off(host) {
-            self.add_cut_off(setup, host, me, &mut acts);
+            self.add_cut_off(host, me, &mut acts);
             return acts;
         }
         let lock = self.lock_of_stand_in(setup, host, me);
@@ -360,12 +371,14 @@ impl World {
         })
     }
 
-    fn add_cut_off(&self, setup: &Setup, host: usize, me: Holder, acts: &mut Vec<Act>) {
-        let guarded = match self.lock_of_stand_in(setup, host, me) {
-            Lock::Mine(state) => state == GrantState::HeldGuarded,
-            // Somebody else has it: what ran under it is gone.
-            Lock::Free(_) | Lock::Taken => false,
-        };
+    fn add_cut_off(&self, host: usize, me: Holder, acts: &mut Vec<Act>) {
+        // Its watchdog counts on when the process that armed it has ended. Once somebody else has
+        // the lock, what ran under it is gone.
+        let guarded = self.grant(me.node).is_some_and(|grant| {
+            grant.state == GrantState::HeldGuarded
+                && grant.holder.machine == me.machine
+                && grant.holder.boot == me.boot
+        });
         let runs = !self.running_on(host).is_empty();
         if guarded && runs {
             let paused = self.hosts[host]
@@ -533,7 +546,8 @@ impl World {
                 self.hosts[host].instances[usize::from(service.0)] = Instance::Absent;
             }
             Act::Publish => self.publish(setup, host),
-            Act::Return | Act::Crash => self.start_stand_in(setup, host),
+            Act::Return => self.start_stand_in(setup, host),
+            Act::Crash => self.crash_stand_in(host),
             Act::GiveUp => self.hosts[host].instances.fill(Instance::Absent),
             Act::Reset => self.power_off(setup, host),
             Act::Pause | Act::Resume => {

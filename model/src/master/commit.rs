@@ -49,7 +49,22 @@ struct Part {
     relied: Vec<NodeId>,
 }
 
+/// A service isn't managed any more because of its configuration: that must still say so.
+fn grounds_of_removal(put: &Put) -> Option<Key> {
+    let Key::Data(DataKey::Entry(service)) = put.key else {
+        return None;
+    };
+    let removed = matches!(put.record.as_data(), Some(Data::Entry(None)));
+    removed.then_some(Key::Data(DataKey::Resource(service)))
+}
+
 impl Part {
+    /// How many records it compares, at most one more being the manager lock's grant.
+    fn size(&self) -> usize {
+        let grounds = self.puts.iter().filter_map(grounds_of_removal).count();
+        self.puts.len() + self.nodes.len() + self.relied.len() + grounds
+    }
+
     fn put(&mut self, key: DataKey, data: Data) {
         self.puts.push(Put {
             key: Key::Data(key),
@@ -94,9 +109,11 @@ impl Master {
             // The lock was lost meanwhile: nothing of it counts.
             return;
         };
-        let revisions = part.puts.iter().map(|put| Compare {
-            key: put.key,
-            revision: self.mirror.revision_of(put.key),
+        let replaced = part.puts.iter().map(|put| put.key);
+        let keys = replaced.chain(part.puts.iter().filter_map(grounds_of_removal));
+        let revisions = keys.map(|key| Compare {
+            key,
+            revision: self.mirror.revision_of(key),
         });
         compares.extend(revisions);
         let relied = part.relied.iter().filter(|node| !part.nodes.contains(node));
@@ -190,8 +207,7 @@ impl Master {
                 let data = Data::Resource(Some(resource.clone()));
                 one.put(DataKey::Resource(service), data);
             }
-            let records = |part: &Part| part.puts.len() + part.nodes.len() + part.relied.len();
-            if records(&part) + records(&one) >= operations_max {
+            if part.size() + one.size() >= operations_max {
                 parts.push(core::mem::take(&mut part));
             }
             part.puts.append(&mut one.puts);

@@ -8,6 +8,8 @@ mod assumptions;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
+mod layer3_masters;
+mod layer3_rules;
 pub(crate) mod layer4;
 mod leads;
 pub(crate) mod orders;
@@ -211,6 +213,8 @@ pub fn all() -> Vec<Configuration> {
     let mut all = layer1::all();
     all.extend(layer2::all());
     all.extend(layer3::all());
+    all.extend(layer3_rules::all());
+    all.extend(layer3_masters::all());
     all.extend(layer4::all());
     all.extend(orders::all());
     all.extend(reference::all());

@@ -132,6 +132,6 @@ pub(super) fn act(scene: &Scene<'_>, host: usize, act: Act) -> (String, Tone) {
         ),
         Act::Pause => ("is stopped (SIGSTOP)".into(), Tone::Fault),
         Act::Resume => ("goes on (SIGCONT)".into(), Tone::Fault),
-        Act::Crash => ("dies and begins anew".into(), Tone::Fault),
+        Act::Crash => ("dies".into(), Tone::Fault),
     }
 }
