@@ -27,7 +27,8 @@ pub(crate) use table::progress;
 
 /// Explores what was asked for.
 pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
-    let chosen = choose(asked)?;
+    let tier = |one: &Configuration| asked.list || asked.tier.includes(one.tier);
+    let chosen = choose(&asked.config, tier)?;
     if asked.list {
         return list(asked, &chosen, screen);
     }
@@ -51,22 +52,24 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
     screen.line(&wrapped(&table::summary(&outcomes), screen.width()))?;
     for outcome in &outcomes {
         // What must fail is shown if somebody asked for it by name, or by how its name begins.
-        if is_named(asked, &outcome.configuration) || outcome.end() != End::AsExpected {
+        if is_named(&asked.config, &outcome.configuration) || outcome.end() != End::AsExpected {
             show(outcome, screen)?;
         }
     }
     Ok(end)
 }
 
-fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
-    if asked.config.is_empty() {
+/// The configurations of these names, or, if there are none, those for which `tier` says so.
+pub(crate) fn choose(
+    names: &[String],
+    tier: impl Fn(&Configuration) -> bool,
+) -> Result<Vec<Configuration>, Failure> {
+    if names.is_empty() {
         let all = configuration::all().into_iter();
-        let tier = |one: &Configuration| asked.list || asked.tier.includes(one.tier);
         return Ok(all.filter(tier).collect());
     }
     let all = configuration::with_mutants();
-    let unknown: Vec<String> = asked
-        .config
+    let unknown: Vec<String> = names
         .iter()
         .filter(|wanted| !all.iter().any(|one| meant(wanted, &one.name)))
         .map(|wanted| unknown_name("configuration", wanted, all.iter().map(|one| &*one.name)))
@@ -74,14 +77,14 @@ fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
     if !unknown.is_empty() {
         return Err(Failure::Input(unknown));
     }
-    let wanted = |one: &Configuration| is_named(asked, one);
+    let wanted = |one: &Configuration| is_named(names, one);
     Ok(all.into_iter().filter(wanted).collect())
 }
 
 /// Whether somebody asked for it with `--config`.
-fn is_named(asked: &Check, configuration: &Configuration) -> bool {
-    let mut wanted = asked.config.iter();
-    wanted.any(|wanted| meant(wanted, &configuration.name))
+fn is_named(names: &[String], configuration: &Configuration) -> bool {
+    let mut names = names.iter();
+    names.any(|wanted| meant(wanted, &configuration.name))
 }
 
 /// Whether `--config` means this name: itself, or with a / at its end all below it.

@@ -143,7 +143,7 @@ impl Configuration {
         Saved::open(&cluster, &self.searching(options))
     }
 
-    fn searching(&self, options: &Options) -> Options {
+    pub(crate) fn searching(&self, options: &Options) -> Options {
         Options {
             properties: self.judged(),
             stop_at: StopAt::FirstBreach,
