@@ -5,6 +5,7 @@
 //! happened on the way ([`Configuration::meets`]), so that nothing holds vacuously.
 
 mod assumptions;
+mod edges;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
@@ -213,6 +214,7 @@ pub fn all() -> Vec<Configuration> {
     all.extend(layer3::all());
     all.extend(layer4::all());
     all.extend(orders::all());
+    all.extend(edges::all());
     all.extend(reference::all());
     all.extend(assumptions::all());
     all

@@ -12,9 +12,7 @@ use lockstep_model::record::DataKey;
 use lockstep_world::crm::Said;
 use lockstep_world::{Action, Fault, Setup, World};
 
-use super::diagram::{
-    FORGOTTEN, Machine, UNMANAGED, of_crm, of_lrm, of_node, of_service,
-};
+use super::diagram::{FORGOTTEN, Machine, UNMANAGED, of_crm, of_lrm, of_node, of_service};
 use super::pairs::{FAULTS, Phase, phases};
 
 /// The counts of a search, or of several together.
@@ -86,6 +84,11 @@ impl Counts {
     /// Sets the count of an edge.
     pub fn set_edge(&mut self, machine: Machine, from: usize, to: usize, count: u64) {
         self.cells[edge_cell(machine, from, to)] = count;
+    }
+
+    /// Sets the count of a fault in a phase.
+    pub fn set_pair(&mut self, fault: Fault, phase: Phase, count: u64) {
+        self.cells[pair_cell(fault, phase)] = count;
     }
 
     /// Adds another search's.

@@ -183,7 +183,11 @@ const FENCED: Origin = Origin::Protocol("8.7");
 
 const SERVICE_EDGES: &[Row] = &[
     ("(unmanaged)", &["request_start", "request_stop"], ADDED),
-    ("request_start", &["started", "request_start_balance"], HANDLED),
+    (
+        "request_start",
+        &["started", "request_start_balance"],
+        HANDLED,
+    ),
     ("request_start", &["freeze"], DISARMED),
     ("request_start", &["(unmanaged)"], REMOVED),
     (
@@ -257,11 +261,34 @@ const CRM_EDGES: &[Row] = &[
     ("startup", &["wait_for_quorum"], Origin::Protocol("7.1")),
     ("wait_for_quorum", &["slave", "master"], CRM_STEP),
     ("slave", &["wait_for_quorum", "master"], CRM_STEP),
-    ("master", &["wait_for_quorum", "lost_manager_lock"], CRM_STEP),
-    ("lost_manager_lock", &["wait_for_quorum", "master"], CRM_STEP),
+    (
+        "master",
+        &["wait_for_quorum", "lost_manager_lock"],
+        CRM_STEP,
+    ),
+    (
+        "lost_manager_lock",
+        &["wait_for_quorum", "master"],
+        CRM_STEP,
+    ),
 ];
 
 const LRM_STEP: Origin = Origin::Protocol("5.5");
+
+const STOPPED: Origin = Origin::Design(
+    "An LRM whose authority ends stops its services and disarms its watchdog once all are known to be \
+     stopped: its node needs no reset. The reference's waits for the reset.",
+);
+
+const ENDS_AT_ONCE: Origin = Origin::Design(
+    "Authority counts from before the renewal was sent. Where the LRM was stopped meanwhile, or the \
+     watchdog is armed late, it is at its end as soon as it begins.",
+);
+
+const BEGINS_IN_IT: Origin = Origin::Design(
+    "An LRM that takes its lock while maintenance is asked for begins in that state; the reference's \
+     goes through `active` in the same moment.",
+);
 
 const LRM_EDGES: &[Row] = &[
     ("startup", &["wait_for_agent_lock"], Origin::Protocol("5.1")),
@@ -272,6 +299,9 @@ const LRM_EDGES: &[Row] = &[
         LRM_STEP,
     ),
     ("lost_agent_lock", &["active"], LRM_STEP),
+    ("lost_agent_lock", &["wait_for_agent_lock"], STOPPED),
+    ("wait_for_agent_lock", &["lost_agent_lock"], ENDS_AT_ONCE),
+    ("wait_for_agent_lock", &["maintenance"], BEGINS_IN_IT),
     (
         "maintenance",
         &["wait_for_agent_lock", "active", "lost_agent_lock"],

@@ -2,7 +2,7 @@
 //!
 //! [`diagram`] has the machines with the edges that are allowed, [`reasons`] why some are never
 //! taken, [`pairs`] the faults and the phases in which they meet a service. [`Configuration::cover`]
-//! searches and counts; [`draw`] shows the counts, and [`tables`] writes them down.
+//! searches and counts, [`Coverage`] judges, [`document`] shows what came out, and [`figures`] keeps it.
 //!
 //! An edge is counted in each step of the state graph in which it is decided. A manager may take
 //! several in one round, and writes what came out of them: what its commit compares may have changed
@@ -11,6 +11,8 @@
 mod counter;
 pub mod diagram;
 pub mod document;
+mod draw;
+pub mod figures;
 mod judgement;
 pub mod pairs;
 pub mod reasons;
@@ -26,11 +28,7 @@ pub use judgement::{Coverage, Covered, Standing};
 
 impl Configuration {
     /// Explores it, and counts what it sees of the state machines.
-    pub fn cover(
-        &self,
-        options: &Options,
-        progress: impl FnMut(&Progress),
-    ) -> (Findings, Covered) {
+    pub fn cover(&self, options: &Options, progress: impl FnMut(&Progress)) -> (Findings, Covered) {
         let counter = Arc::new(Counter::default());
         let cluster = Cluster::new(self.setup.clone()).counting(Arc::clone(&counter));
         let found = search(&cluster, &self.searching(options), progress);

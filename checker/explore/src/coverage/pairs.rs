@@ -186,8 +186,8 @@ impl<'a> Seen<'a> {
     }
 
     fn stops(&self) -> bool {
-        let waits = self.wants(|wanted| wanted == Wanted::Stopped)
-            && self.has(|it| it != Instance::Absent);
+        let waits =
+            self.wants(|wanted| wanted == Wanted::Stopped) && self.has(|it| it != Instance::Absent);
         waits || self.works(|job| job == Job::Stop) || self.is(&[ServiceState::RequestStop])
     }
 
@@ -201,9 +201,7 @@ impl<'a> Seen<'a> {
     fn is_fenced(&self) -> bool {
         let taken = self.order.is_some_and(|order| {
             let grant = self.world.grant_of(LockId::Agent(order.location));
-            grant.is_some_and(|grant| {
-                grant.state.is_held() && grant.holder.node != order.location
-            })
+            grant.is_some_and(|grant| grant.state.is_held() && grant.holder.node != order.location)
         });
         taken
             || self.wants(|wanted| wanted == Wanted::Fenced)
