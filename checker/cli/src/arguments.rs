@@ -155,6 +155,9 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DURATION", value_parser = amount::span, default_value = "10min",
         requires = "checkpoint")]
     pub(crate) checkpoint_every: Span,
+    /// Judge what `ha-checker coverage` does, too, from the same searches
+    #[arg(long, conflicts_with_all = ["list", "config", "checkpoint"])]
+    pub(crate) coverage: bool,
     /// Write each counterexample into a file in this directory, which is made if need be
     #[arg(long, value_name = "DIR", conflicts_with = "list")]
     pub(crate) counterexample: Option<PathBuf>,

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use lockstep_explore::configuration::{self, Configuration, Expectation, Judgement};
+use lockstep_explore::coverage::Coverage;
 use lockstep_explore::timeline::{self, Story};
 
 use crate::amount;
@@ -41,10 +42,16 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
     if !asked.json {
         screen.line(&table.heading())?;
     }
-    let outcomes = explore(asked, &chosen, &table, screen)?;
-    let end = outcomes
+    let (outcomes, covered) = explore(asked, &chosen, &table, screen)?;
+    let mut end = outcomes
         .iter()
         .fold(End::AsExpected, |end, outcome| end.and(outcome.end()));
+    if asked.coverage {
+        for line in covered.wrong(end == End::AsExpected) {
+            screen.complain(&line);
+            end = end.and(End::Violated);
+        }
+    }
     if asked.json {
         screen.json(&Document::of(&outcomes, end))?;
         return Ok(end);
@@ -130,8 +137,9 @@ fn explore(
     chosen: &[Configuration],
     table: &Table,
     screen: &mut Screen,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<(Vec<Outcome>, Coverage), Failure> {
     let mut outcomes = Vec::new();
+    let mut coverage = Coverage::default();
     let ticker = screen.begin_progress();
     let mut budget = Budget::of(&asked.means);
     let kept = Kept::begin(asked)?;
@@ -147,9 +155,15 @@ fn explore(
                     None => None,
                 };
                 let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
-                let found = configuration.explore_from(&options, saved, |now| {
-                    ticker.show(|| progress(&place, now));
-                });
+                let show = |now: &_| ticker.show(|| progress(&place, now));
+                let counts = asked.coverage && configuration.expectation == Expectation::Holds;
+                let found = if counts {
+                    let (found, covered) = configuration.cover(&options, show);
+                    coverage.add(covered);
+                    found
+                } else {
+                    configuration.explore_from(&options, saved, show)
+                };
                 if let Some(failure) = &found.disk_failure {
                     screen.warn(failure);
                 }
@@ -178,7 +192,7 @@ fn explore(
         outcomes.push(outcome);
     }
     screen.end_progress();
-    Ok(outcomes)
+    Ok((outcomes, coverage))
 }
 
 /// Writes the way to what was found, if something can be carried out again.

@@ -7,16 +7,17 @@
 
 use lockstep_model::config::Timing;
 use lockstep_model::id::{NodeId, ServiceId};
-use lockstep_model::manager::status::Requested;
+use lockstep_model::manager::status::{Requested, Resource};
 use lockstep_model::record::{Data, DataKey};
+use lockstep_model::time::Span;
 use lockstep_world::cluster::{ClusterSetup, Edit};
 use lockstep_world::setup::Order;
 use lockstep_world::{Admin, Fault, Setup};
 
-use super::layer1::{holder, holds};
+use super::layer1::holds;
 use super::layer3::cluster;
 use super::orders::{LIVE, at_rest, ordered};
-use super::{Configuration, brisk_kappa_one, swift_kappa_one, with_drift};
+use super::{Configuration, swift_kappa_one, with_drift};
 
 /// How long a cluster with one CRM takes to settle.
 const SETTLED: u64 = 8;
@@ -49,11 +50,9 @@ fn asking(setup: Setup, edits: &[Requested], commands: &[&str], often: u8) -> Se
         let resource = cluster.resources.first().cloned().flatten();
         let edit = |requested: &Requested| Edit {
             key: DataKey::Resource(ServiceId(0)),
-            data: Data::Resource(resource.clone().map(|resource| {
-                lockstep_model::manager::status::Resource {
-                    requested: *requested,
-                    ..resource
-                }
+            data: Data::Resource(resource.clone().map(|resource| Resource {
+                requested: *requested,
+                ..resource
             })),
         };
         cluster.edits = edits.iter().map(edit).collect();
@@ -91,6 +90,12 @@ fn asked() -> Vec<Configuration> {
             resource.max_relocate = 0;
         }
     }
+    let edits = [
+        Requested::Stopped,
+        Requested::Started,
+        Requested::Disabled,
+        Requested::Ignored,
+    ];
     let fails = failing(asking(fails, &edits, &[], 2), &[Fault::AgentFails], 1);
     vec![
         holds(
@@ -105,7 +110,7 @@ fn asked() -> Vec<Configuration> {
         ),
         holds(
             "l3/asked-agent-fails",
-            "A job of the service fails, and any two of: stop, disable, ignore it.",
+            "A job of the service fails, and any two of: stop, start, disable, ignore it.",
             fails,
         ),
     ]
@@ -118,6 +123,9 @@ fn of_nodes() -> Vec<Configuration> {
         "disable-node-maintenance node1",
     ];
     let setup = asking(alone(Requested::Started), &[], &commands, 2);
+    let mut unseen = failing(setup.clone(), &[Fault::Power, Fault::PauseCrm], 2);
+    unseen.each_fault_once = true;
+    unseen.fault_hosts = vec![0, 1];
     let mut removed = cluster(2, 2, vec![ClusterSetup::resource(Requested::Started)]);
     removed.warm = SETTLED;
     removed.admin = vec![Admin::Edit];
@@ -133,6 +141,11 @@ fn of_nodes() -> Vec<Configuration> {
             "l3/maintenance-and-power",
             "A node is put into maintenance and taken out of it, and loses power.",
             failing(setup, &[Fault::Power], 1),
+        ),
+        holds(
+            "l3/maintenance-unseen",
+            "The same, and the CRM is stopped meanwhile.",
+            unseen,
         ),
         holds(
             "l3/removed",
@@ -152,6 +165,7 @@ fn rare() -> Vec<Configuration> {
         cluster.settings.rebalance_on_start = true;
     }
     let edits = [Requested::Started, Requested::Stopped, Requested::Ignored];
+    let alone_lost = asking(balanced.clone(), &edits[..1], &[], 1);
     let balanced = asking(balanced, &edits, &["disarm-ha freeze"], 2);
     let added = asking(
         alone(Requested::Ignored),
@@ -169,8 +183,13 @@ fn rare() -> Vec<Configuration> {
     vec![
         holds(
             "l3/balance",
+            "A service is moved to a better node before it is started; people ask for other things.",
+            balanced,
+        ),
+        holds(
+            "l3/balance-power",
             "A service is moved to a better node before it is started; its node loses power.",
-            failing(balanced, &[Fault::Power], 1),
+            failing(alone_lost, &[Fault::Power], 1),
         ),
         holds(
             "l3/added-and-disarmed",
@@ -185,7 +204,7 @@ fn rare() -> Vec<Configuration> {
     ]
 }
 
-/// Every fault of a cluster with CRMs.
+/// Faults that a cluster with CRMs is exposed to while a service is started or stopped.
 const FAULTS: [Fault; 11] = [
     Fault::Power,
     Fault::PauseLrm,
@@ -200,59 +219,53 @@ const FAULTS: [Fault; 11] = [
     Fault::Delay,
 ];
 
+/// Those of the CRM itself, and of what it asked for. The others meet what takes longer in layer 2.
+const OWN: [Fault; 5] = [
+    Fault::PauseCrm,
+    Fault::CrashCrm,
+    Fault::AgentFails,
+    Fault::ServiceEnds,
+    Fault::Delay,
+];
+
 /// Any fault while anything is done with a service.
 fn met_by_crms() -> Vec<Configuration> {
-    let both = |mut setup: Setup| {
+    let ask = |edits: &[Requested], commands: &[&str], faults: &[Fault]| {
+        let mut setup = asking(alone(Requested::Started), edits, commands, 1);
         setup.fault_hosts = vec![0, 1];
-        setup
+        failing(setup, faults, 1)
     };
-    let ask = |edits: &[Requested], commands: &[&str]| {
-        let setup = asking(alone(Requested::Started), edits, commands, 1);
-        both(failing(setup, &FAULTS, 1))
-    };
-    let mut frozen = ask(&[], &[]);
+    let mut frozen = ask(&[], &[], &FAULTS);
     frozen.admin = vec![Admin::RestartLrm];
     frozen.admin_budget = 1;
-    let mut begin = ask(&[], &[]);
+    let mut begin = ask(&[], &[], &FAULTS);
     begin.warm = 0;
     let after = [
         Fault::Power,
         Fault::PauseLrm,
+        Fault::PauseAll,
         Fault::PauseCrm,
         Fault::CrashCrm,
-        Fault::PauseAll,
-        Fault::CrashLrm,
-        Fault::Outage,
         Fault::Delay,
     ];
-    let mut fenced = both(failing(alone(Requested::Started), &after, 2));
+    let mut fenced = failing(ask(&[], &[], &[]), &after, 2);
     fenced.each_fault_once = true;
     let one = |name: &str, about: &str, setup| {
         holds(
             format!("l3/any-fault-{name}"),
-            &format!("One CRM; {about}, and any fault."),
+            &format!("One CRM; {about}, and one fault of many."),
             setup,
         )
     };
+    let stop = [Requested::Stopped];
+    let disarm = ["disarm-ha freeze"];
     vec![
         one("start", "a service is started", begin),
-        one(
-            "stop",
-            "a service is stopped",
-            ask(&[Requested::Stopped], &[]),
-        ),
-        one("move", "a service is migrated", ask(&[], &MOVES[..1])),
+        one("stop", "a service is stopped", ask(&stop, &[], &FAULTS)),
+        one("move", "a service is migrated", ask(&[], &MOVES[..1], &OWN)),
         one("freeze", "an LRM is restarted", frozen),
-        one(
-            "disarm",
-            "the stack is disarmed",
-            ask(&[], &["disarm-ha freeze"]),
-        ),
-        one(
-            "fence",
-            "a fault, which may be that a node is fenced",
-            fenced,
-        ),
+        one("disarm", "the stack is disarmed", ask(&[], &disarm, &OWN)),
+        one("fence", "a fault, by which a node may be fenced", fenced),
     ]
 }
 
@@ -273,19 +286,19 @@ fn met_by_lrms(timing: &Timing) -> Vec<Configuration> {
     let agents = [Fault::AgentFails, Fault::AgentHangs, Fault::ServiceEnds];
     let mut all = Vec::new();
     let drifting = with_drift(timing);
-    let kinds: [(&str, &Timing, &[Fault]); 3] = [
+    let stopping = Timing {
+        host_stop: Span(2),
+        lock_ttl: timing.lock_ttl + Span(2),
+        ..timing.clone()
+    };
+    let kinds: [(&str, &Timing, &[Fault]); 4] = [
         ("host", timing, &hosts),
         ("agent", timing, &agents),
-        ("drift", &drifting, &[Fault::Drift]),
+        ("clock", &drifting, &[Fault::Drift]),
+        ("hypervisor", &stopping, &[Fault::HostStop]),
     ];
     for (kind, timing, faults) in kinds {
-        for what in [
-            What::Order,
-            What::Disarm,
-            What::Restart,
-            What::Maintain,
-            What::Move,
-        ] {
+        for what in What::ALL {
             let setup = what.setup(timing, faults);
             let (name, about) = what.words();
             all.push(holds(
@@ -295,17 +308,70 @@ fn met_by_lrms(timing: &Timing) -> Vec<Configuration> {
             ));
         }
     }
-    all.push(holds(
-        "l1/k1/slow-ping",
-        "A ping enters the kernel and is done late.",
-        holder(&brisk_kappa_one(), &[Fault::SlowPing], 1),
-    ));
+    all.extend(met_half_way(timing));
     all
+}
+
+/// Time passes while a job is half done only if it hangs, or if something else is asked meanwhile.
+fn met_half_way(timing: &Timing) -> Vec<Configuration> {
+    let hung = |what: What, timing: &Timing, faults: &[Fault]| {
+        let faults: Vec<Fault> = faults.iter().copied().chain([Fault::AgentHangs]).collect();
+        let mut setup = what.setup(timing, &faults);
+        setup.fault_budget = 2;
+        setup.each_fault_once = true;
+        setup
+    };
+    let device = [Fault::PauseMux, Fault::SlowPing];
+    let agents = [Fault::AgentFails, Fault::AgentHangs, Fault::ServiceEnds];
+    let mut both = What::Order.setup(timing, &agents);
+    both.orders = vec![Order::Stop];
+    both.admin = vec![Admin::Disarm];
+    both.admin_budget = 1;
+    let mut turned = What::Order.setup(timing, &agents);
+    turned.orders = vec![Order::Stop, Order::LeaveUntouched];
+    turned.orders_budget = 2;
+    turned.orders_in_turn = true;
+    turned.orders_at_rest = false;
+    let one = |name: &str, about: &str, setup| holds(format!("l2/k1/{name}"), about, setup);
+    vec![
+        one(
+            "hung-start",
+            "A start hangs; the multiplexer is stopped, or a ping is done late.",
+            hung(What::Start, timing, &device),
+        ),
+        one(
+            "hung-order",
+            "A job of an order hangs; the multiplexer is stopped, or a ping is done late.",
+            hung(What::Order, timing, &device),
+        ),
+        one(
+            "hung-move",
+            "A job of a move hangs; the multiplexer is stopped, or a ping is done late.",
+            hung(What::Move, timing, &device),
+        ),
+        one(
+            "hung-order-drift",
+            "A job of an order hangs, and a clock leaves its rate.",
+            hung(What::Order, &with_drift(timing), &[Fault::Drift]),
+        ),
+        one(
+            "stopped-and-disarmed",
+            "The stack is disarmed while a service is being stopped; its job fails or hangs.",
+            both,
+        ),
+        one(
+            "stopped-and-frozen",
+            "A service is to stay as it is while it is being stopped; its job fails or hangs.",
+            turned,
+        ),
+    ]
 }
 
 /// What is done with a service while a fault happens.
 #[derive(Clone, Copy)]
 enum What {
+    /// Its host boots, and it is started.
+    Start,
     /// It is stopped, frozen, or given up for its node to be fenced.
     Order,
     /// The stack is disarmed, in either mode.
@@ -319,8 +385,18 @@ enum What {
 }
 
 impl What {
+    const ALL: [Self; 6] = [
+        Self::Start,
+        Self::Order,
+        Self::Disarm,
+        Self::Restart,
+        Self::Maintain,
+        Self::Move,
+    ];
+
     const fn words(self) -> (&'static str, &'static str) {
         match self {
+            Self::Start => ("start", "Hosts boot, and a service is started"),
             Self::Order => (
                 "order",
                 "A service is ordered to stop, to stay, or to let go",
@@ -336,18 +412,24 @@ impl What {
         let orders: &[Order] = match self {
             Self::Order => &[Order::Stop, Order::LeaveUntouched, Order::Fence],
             Self::Move => &[LIVE],
-            Self::Disarm | Self::Restart | Self::Maintain => &[Order::LeaveUntouched],
+            Self::Start | Self::Disarm | Self::Restart | Self::Maintain => &[Order::LeaveUntouched],
         };
         let (admin, often) = match self {
-            Self::Order | Self::Move => (None, 0),
+            Self::Start | Self::Order | Self::Move => (None, 0),
             Self::Disarm => (Some(Admin::Disarm), 1),
             Self::Restart => (Some(Admin::RestartLrm), 1),
             Self::Maintain => (Some(Admin::Maintain), 2),
         };
         let mut setup = at_rest(ordered(timing, orders, 1, faults));
-        if admin.is_some() {
-            setup.orders_budget = 0;
+        match self {
+            Self::Order | Self::Move => {}
+            Self::Disarm | Self::Restart | Self::Maintain => setup.orders_budget = 0,
+            Self::Start => {
+                setup.orders_budget = 0;
+                setup.warm = 0;
+            }
         }
+        setup.physics.host_stop = timing.host_stop.0;
         setup.admin = admin.into_iter().collect();
         setup.admin_budget = often;
         setup.fault_hosts = vec![0];

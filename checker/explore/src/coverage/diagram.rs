@@ -286,7 +286,7 @@ const ENDS_AT_ONCE: Origin = Origin::Design(
 );
 
 const BEGINS_IN_IT: Origin = Origin::Design(
-    "An LRM that takes its lock while maintenance is asked for begins in that state; the reference's \
+    "An LRM that has its lock, or has it again, while maintenance is asked for is in that state; the reference's \
      goes through `active` in the same moment.",
 );
 
@@ -302,6 +302,7 @@ const LRM_EDGES: &[Row] = &[
     ("lost_agent_lock", &["wait_for_agent_lock"], STOPPED),
     ("wait_for_agent_lock", &["lost_agent_lock"], ENDS_AT_ONCE),
     ("wait_for_agent_lock", &["maintenance"], BEGINS_IN_IT),
+    ("lost_agent_lock", &["maintenance"], BEGINS_IN_IT),
     (
         "maintenance",
         &["wait_for_agent_lock", "active", "lost_agent_lock"],

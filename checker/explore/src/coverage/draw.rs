@@ -61,7 +61,7 @@ const CLASSES: &[(&str, &str, &str)] = &[
 
 /// A machine with what was counted.
 #[must_use]
-pub fn draw(machine: Machine, coverage: &Coverage) -> String {
+pub(super) fn draw(machine: Machine, coverage: &Coverage) -> String {
     let mut picture = Picture {
         svg: Svg::default(),
         machine,
