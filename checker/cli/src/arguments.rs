@@ -80,6 +80,7 @@ fn one_line(error: &clap::Error) -> String {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(Check),
+    Coverage(Coverage),
     Mutants(Mutants),
     Mutate(Mutate),
     Timing(Box<Timing>),
@@ -154,6 +155,9 @@ pub(crate) struct Check {
     #[arg(long, value_name = "DURATION", value_parser = amount::span, default_value = "10min",
         requires = "checkpoint")]
     pub(crate) checkpoint_every: Span,
+    /// Judge what `ha-checker coverage` does, too, from the same searches
+    #[arg(long, conflicts_with_all = ["list", "config", "checkpoint"])]
+    pub(crate) coverage: bool,
     /// Write each counterexample into a file in this directory, which is made if need be
     #[arg(long, value_name = "DIR", conflicts_with = "list")]
     pub(crate) counterexample: Option<PathBuf>,
@@ -171,6 +175,37 @@ pub(crate) struct Means {
     /// Threads of each search, 1 to 64; results don't depend on it [default: the cores, at most 2]
     #[arg(long, value_name = "N", value_parser = amount::threads, allow_hyphen_values = true)]
     pub(crate) threads: Option<u16>,
+}
+
+/// Say which states and edges of the specification's state machines searches take, and which fault
+/// meets a service in which phase.
+///
+/// Explores the configurations in which everything must hold, and counts. Each edge that the
+/// specification allows must be taken in the quick tier, or a reason given why it isn't
+/// (checker/explore/src/coverage/reasons.rs); one that it doesn't allow must not be taken. So with
+/// every fault in every phase.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ha-checker coverage                    the quick tier, as tables
+  ha-checker coverage --document docs    the same, and docs/coverage.md with its pictures
+  ha-checker coverage --config l3/ --time 10min
+
+Exit codes: 0 everything is taken or explained, 1 something isn't, or is taken
+and not allowed (with --config only the latter), 2 bad input, 3 a limit was
+reached first, 4 internal error.")]
+pub(crate) struct Coverage {
+    /// Which configurations. quick: for every change; full: for a release, quick included
+    #[arg(long, value_enum, default_value_t = TierName::Quick, conflicts_with = "config")]
+    pub(crate) tier: TierName,
+    /// Only these, of any tier; a name that ends in / stands for all names that begin with it
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub(crate) config: Vec<String>,
+    /// Write coverage.md with its pictures and its figures (coverage.json) into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) document: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) means: Means,
 }
 
 /// Break each rule on purpose, and see that the property declared for it fails.

@@ -4,13 +4,14 @@
 //! time lines, JSON, exit codes. It decides nothing about the protocol and nothing about a verdict.
 //!
 //! Start reading with `arguments` (what can be asked), then `failure` (how it can end), then the
-//! command that interests you: `check`, `mutants`, `mutate`, `timing`, `replay`, `rules`, `fence`, `sim`.
+//! command that interests you: `check`, `coverage`, `mutants`, `mutate`, `timing`, `replay`, `rules`, `fence`, `sim`.
 
 mod amount;
 mod arguments;
 mod budget;
 mod cases;
 mod check;
+mod coverage;
 mod failure;
 mod fence;
 mod layout;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, screen: &mut Screen) -> Result<End, Failure> {
     match arguments.command {
         Command::Check(check) => check::run(&check, screen),
+        Command::Coverage(asked) => coverage::run(&asked, screen),
         Command::Mutants(mutants) => mutants::run(&mutants, screen),
         Command::Mutate(mutate) => mutate::run(&mutate, screen),
         Command::Timing(timing) => timing::run(&timing, screen),

@@ -6,6 +6,9 @@ use lockstep_world::property::Property;
 use lockstep_world::{Setup, World};
 use stateright::Model;
 
+use std::sync::Arc;
+
+use crate::coverage::Counter;
 use crate::encoding::Worlds;
 use crate::search::{Checked, Encoding, raise};
 
@@ -13,6 +16,7 @@ use crate::search::{Checked, Encoding, raise};
 #[derive(Clone, Debug)]
 pub struct Cluster {
     setup: Setup,
+    counter: Option<Arc<Counter>>,
 }
 
 impl Cluster {
@@ -26,13 +30,25 @@ impl Cluster {
         if let Err(why) = setup.check() {
             panic!("an unsound setup: {why}");
         }
-        Self { setup }
+        Self::unchecked(setup)
     }
 
     /// As [`Cluster::new`], for a setup that may be unsound.
     #[must_use]
     pub const fn unchecked(setup: Setup) -> Self {
-        Self { setup }
+        Self {
+            setup,
+            counter: None,
+        }
+    }
+
+    /// The same; what a search sees of the state machines is counted there.
+    #[must_use]
+    pub fn counting(self, counter: Arc<Counter>) -> Self {
+        Self {
+            counter: Some(counter),
+            ..self
+        }
     }
 
     /// What stays the same.
@@ -83,7 +99,10 @@ impl Model for Cluster {
 impl Checked for Cluster {
     fn successors(&self, state: &World, out: &mut Vec<(Action, World)>) {
         for action in state.enabled(&self.setup) {
-            let (next, _) = state.after(&self.setup, &action);
+            let (next, said) = state.after(&self.setup, &action);
+            if let Some(counter) = &self.counter {
+                counter.note(&self.setup, state, &action, &said);
+            }
             out.push((action, next));
         }
     }

@@ -12,6 +12,7 @@
 pub mod cluster;
 pub mod configuration;
 pub mod counterexample;
+pub mod coverage;
 mod encoding;
 pub mod lasso;
 pub mod lease;

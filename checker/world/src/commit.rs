@@ -173,8 +173,13 @@ impl World {
         match &command.parsed {
             None => true,
             Some(Parsed::Maintenance { node, enable }) => node.is_none_or(|node| {
-                let known = status.nodes.contains(node);
-                !known || status.wants_maintenance(node) == *enable
+                let there = matches!(
+                    status.nodes.get(node),
+                    Some(NodeState::Online | NodeState::Maintenance)
+                );
+                // Who isn't online can't be asked, nor can anybody while the stack is disarmed.
+                let refused = *enable && (!there || status.disarm.is_some());
+                refused || status.wants_maintenance(node) == *enable
             }),
             Some(Parsed::Disarm(_)) => status.disarm.is_some(),
             Some(Parsed::Arm) => status.disarm.is_none(),

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use lockstep_explore::configuration::{self, Configuration, Expectation, Judgement};
+use lockstep_explore::coverage::Coverage;
 use lockstep_explore::timeline::{self, Story};
 
 use crate::amount;
@@ -27,7 +28,8 @@ pub(crate) use table::progress;
 
 /// Explores what was asked for.
 pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
-    let chosen = choose(asked)?;
+    let tier = |one: &Configuration| asked.list || asked.tier.includes(one.tier);
+    let chosen = choose(&asked.config, tier)?;
     if asked.list {
         return list(asked, &chosen, screen);
     }
@@ -40,10 +42,16 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
     if !asked.json {
         screen.line(&table.heading())?;
     }
-    let outcomes = explore(asked, &chosen, &table, screen)?;
-    let end = outcomes
+    let (outcomes, covered) = explore(asked, &chosen, &table, screen)?;
+    let mut end = outcomes
         .iter()
         .fold(End::AsExpected, |end, outcome| end.and(outcome.end()));
+    if asked.coverage {
+        for line in covered.wrong(end == End::AsExpected) {
+            screen.complain(&line);
+            end = end.and(End::Violated);
+        }
+    }
     if asked.json {
         screen.json(&Document::of(&outcomes, end))?;
         return Ok(end);
@@ -51,22 +59,24 @@ pub(crate) fn run(asked: &Check, screen: &mut Screen) -> Result<End, Failure> {
     screen.line(&wrapped(&table::summary(&outcomes), screen.width()))?;
     for outcome in &outcomes {
         // What must fail is shown if somebody asked for it by name, or by how its name begins.
-        if is_named(asked, &outcome.configuration) || outcome.end() != End::AsExpected {
+        if is_named(&asked.config, &outcome.configuration) || outcome.end() != End::AsExpected {
             show(outcome, screen)?;
         }
     }
     Ok(end)
 }
 
-fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
-    if asked.config.is_empty() {
+/// The configurations of these names, or, if there are none, those for which `tier` says so.
+pub(crate) fn choose(
+    names: &[String],
+    tier: impl Fn(&Configuration) -> bool,
+) -> Result<Vec<Configuration>, Failure> {
+    if names.is_empty() {
         let all = configuration::all().into_iter();
-        let tier = |one: &Configuration| asked.list || asked.tier.includes(one.tier);
         return Ok(all.filter(tier).collect());
     }
     let all = configuration::with_mutants();
-    let unknown: Vec<String> = asked
-        .config
+    let unknown: Vec<String> = names
         .iter()
         .filter(|wanted| !all.iter().any(|one| meant(wanted, &one.name)))
         .map(|wanted| unknown_name("configuration", wanted, all.iter().map(|one| &*one.name)))
@@ -74,14 +84,14 @@ fn choose(asked: &Check) -> Result<Vec<Configuration>, Failure> {
     if !unknown.is_empty() {
         return Err(Failure::Input(unknown));
     }
-    let wanted = |one: &Configuration| is_named(asked, one);
+    let wanted = |one: &Configuration| is_named(names, one);
     Ok(all.into_iter().filter(wanted).collect())
 }
 
 /// Whether somebody asked for it with `--config`.
-fn is_named(asked: &Check, configuration: &Configuration) -> bool {
-    let mut wanted = asked.config.iter();
-    wanted.any(|wanted| meant(wanted, &configuration.name))
+fn is_named(names: &[String], configuration: &Configuration) -> bool {
+    let mut names = names.iter();
+    names.any(|wanted| meant(wanted, &configuration.name))
 }
 
 /// Whether `--config` means this name: itself, or with a / at its end all below it.
@@ -127,8 +137,9 @@ fn explore(
     chosen: &[Configuration],
     table: &Table,
     screen: &mut Screen,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<(Vec<Outcome>, Coverage), Failure> {
     let mut outcomes = Vec::new();
+    let mut coverage = Coverage::default();
     let ticker = screen.begin_progress();
     let mut budget = Budget::of(&asked.means);
     let kept = Kept::begin(asked)?;
@@ -144,9 +155,15 @@ fn explore(
                     None => None,
                 };
                 let place = format!("[{}/{}] {}", index + 1, chosen.len(), configuration.name);
-                let found = configuration.explore_from(&options, saved, |now| {
-                    ticker.show(|| progress(&place, now));
-                });
+                let show = |now: &_| ticker.show(|| progress(&place, now));
+                let counts = asked.coverage && configuration.expectation == Expectation::Holds;
+                let found = if counts {
+                    let (found, covered) = configuration.cover(&options, show);
+                    coverage.add(covered);
+                    found
+                } else {
+                    configuration.explore_from(&options, saved, show)
+                };
                 if let Some(failure) = &found.disk_failure {
                     screen.warn(failure);
                 }
@@ -175,7 +192,7 @@ fn explore(
         outcomes.push(outcome);
     }
     screen.end_progress();
-    Ok(outcomes)
+    Ok((outcomes, coverage))
 }
 
 /// Writes the way to what was found, if something can be carried out again.

@@ -5,6 +5,7 @@
 //! happened on the way ([`Configuration::meets`]), so that nothing holds vacuously.
 
 mod assumptions;
+mod edges;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
@@ -145,7 +146,7 @@ impl Configuration {
         Saved::open(&cluster, &self.searching(options))
     }
 
-    fn searching(&self, options: &Options) -> Options {
+    pub(crate) fn searching(&self, options: &Options) -> Options {
         Options {
             properties: self.judged(),
             stop_at: StopAt::FirstBreach,
@@ -217,6 +218,7 @@ pub fn all() -> Vec<Configuration> {
     all.extend(layer3_masters::all());
     all.extend(layer4::all());
     all.extend(orders::all());
+    all.extend(edges::all());
     all.extend(reference::all());
     all.extend(assumptions::all());
     all

@@ -146,7 +146,7 @@ fn words(svg: &mut Svg, story: &Story, all: &[Episode], letters: usize, top: i64
 }
 
 /// Breaks a text at spaces.
-fn wrapped(text: &str, letters: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, letters: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let used = lines.last().map_or(0, |line| line.chars().count());

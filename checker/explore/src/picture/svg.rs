@@ -100,10 +100,20 @@ impl Svg {
     }
 
     /// The whole file. `title` is what is read out where the picture can't be seen.
-    pub(crate) fn finish(self, title: &str, (width, height): (i64, i64)) -> String {
+    pub(crate) fn finish(self, title: &str, size: (i64, i64)) -> String {
+        self.finish_with(title, size, &[])
+    }
+
+    /// The same, with more classes: each with what it looks like in light and in dark.
+    pub(crate) fn finish_with(
+        self,
+        title: &str,
+        (width, height): (i64, i64),
+        more: &[(&str, &str, &str)],
+    ) -> String {
         let title = escaped(title);
         let (mut light, mut dark) = (String::new(), String::new());
-        for (class, bright, dim) in CLASSES {
+        for (class, bright, dim) in CLASSES.iter().chain(more) {
             light.push_str(&format!(".{class}{{{bright}}}\n"));
             dark.push_str(&format!(".{class}{{{dim}}}\n"));
         }

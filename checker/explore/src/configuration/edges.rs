@@ -1,0 +1,442 @@
+//! Small clusters that take the edges of the specification's state machines, and in which each fault
+//! meets a service in each phase, that no other configuration of the quick tier shows
+//! ([`crate::coverage`]).
+//!
+//! Of CRMs there is one, on the host that doesn't run the service: what CRMs do to each other is
+//! explored in layer 3. People ask for one thing of many, or for two.
+
+use lockstep_model::config::Timing;
+use lockstep_model::id::{NodeId, ServiceId};
+use lockstep_model::manager::status::{Requested, Resource};
+use lockstep_model::record::{Data, DataKey};
+use lockstep_model::time::Span;
+use lockstep_world::cluster::{ClusterSetup, Edit};
+use lockstep_world::setup::Order;
+use lockstep_world::{Admin, Fault, Setup};
+
+use super::layer1::holds;
+use super::layer3::cluster;
+use super::orders::{LIVE, at_rest, ordered};
+use super::{Configuration, swift_kappa_one, with_drift};
+
+/// How long a cluster with one CRM takes to settle.
+const SETTLED: u64 = 8;
+
+pub(super) fn all() -> Vec<Configuration> {
+    let mut all = asked();
+    all.extend(of_nodes());
+    all.extend(rare());
+    all.extend(met_by_crms());
+    all.extend(met_by_lrms(&swift_kappa_one()));
+    all
+}
+
+/// Two hosts: one with the service, and one with the CRM.
+fn alone(requested: Requested) -> Setup {
+    let mut setup = cluster(2, 1, vec![ClusterSetup::resource(requested)]);
+    setup.hosts[0].crm = false;
+    setup.hosts[1].crm = true;
+    setup.fault_hosts = vec![0];
+    setup.warm = SETTLED;
+    setup
+}
+
+/// People may have these written into the service's configuration, and give these commands: so
+/// often in all.
+fn asking(setup: Setup, edits: &[Requested], commands: &[&str], often: u8) -> Setup {
+    let mut setup = setup;
+    if let Some(cluster) = setup.cluster.take() {
+        let mut cluster = cluster.with_commands(commands);
+        let resource = cluster.resources.first().cloned().flatten();
+        let edit = |requested: &Requested| Edit {
+            key: DataKey::Resource(ServiceId(0)),
+            data: Data::Resource(resource.clone().map(|resource| Resource {
+                requested: *requested,
+                ..resource
+            })),
+        };
+        cluster.edits = edits.iter().map(edit).collect();
+        setup.cluster = Some(Box::new(cluster));
+    }
+    if !edits.is_empty() {
+        setup.admin.push(Admin::Edit);
+    }
+    if !commands.is_empty() {
+        setup.admin.push(Admin::Command);
+    }
+    setup.admin_budget = often;
+    setup
+}
+
+fn failing(mut setup: Setup, faults: &[Fault], budget: u8) -> Setup {
+    setup.faults = faults.to_vec();
+    setup.fault_budget = budget;
+    setup
+}
+
+const MOVES: &[&str] = &["migrate vm:101 node2", "relocate vm:101 node2"];
+
+/// What people ask of a service one after the other, or while its node fails.
+fn asked() -> Vec<Configuration> {
+    let edits = [Requested::Stopped, Requested::Ignored, Requested::Started];
+    let mut two = asking(alone(Requested::Started), &edits, MOVES, 2);
+    two.admin.push(Admin::RestartLrm);
+    let edits = [Requested::Stopped, Requested::Disabled, Requested::Ignored];
+    let power = asking(alone(Requested::Started), &edits, MOVES, 1);
+    let power = failing(power, &[Fault::Power], 1);
+    let mut fails = alone(Requested::Started);
+    if let Some(cluster) = &mut fails.cluster {
+        for resource in cluster.resources.iter_mut().flatten() {
+            resource.max_relocate = 0;
+        }
+    }
+    let edits = [
+        Requested::Stopped,
+        Requested::Started,
+        Requested::Disabled,
+        Requested::Ignored,
+    ];
+    let fails = failing(asking(fails, &edits, &[], 2), &[Fault::AgentFails], 1);
+    vec![
+        holds(
+            "l3/asked-twice",
+            "Any two of: stop, start, ignore, migrate or relocate the service, restart an LRM.",
+            two,
+        ),
+        holds(
+            "l3/asked-power",
+            "The service is stopped, disabled, ignored or moved, and its node loses power.",
+            power,
+        ),
+        holds(
+            "l3/asked-agent-fails",
+            "A job of the service fails, and any two of: stop, start, disable, ignore it.",
+            fails,
+        ),
+    ]
+}
+
+/// What becomes of nodes.
+fn of_nodes() -> Vec<Configuration> {
+    let commands = [
+        "enable-node-maintenance node1",
+        "disable-node-maintenance node1",
+    ];
+    let setup = asking(alone(Requested::Started), &[], &commands, 2);
+    let mut unseen = failing(setup.clone(), &[Fault::Power, Fault::PauseCrm], 2);
+    unseen.each_fault_once = true;
+    unseen.fault_hosts = vec![0, 1];
+    let mut removed = cluster(2, 2, vec![ClusterSetup::resource(Requested::Started)]);
+    removed.warm = SETTLED;
+    removed.admin = vec![Admin::Edit];
+    removed.admin_budget = 1;
+    if let Some(cluster) = &mut removed.cluster {
+        cluster.edits = vec![Edit {
+            key: DataKey::Resource(ServiceId(0)),
+            data: Data::Resource(None),
+        }];
+    }
+    vec![
+        holds(
+            "l3/maintenance-and-power",
+            "A node is put into maintenance and taken out of it, and loses power.",
+            failing(setup, &[Fault::Power], 1),
+        ),
+        holds(
+            "l3/maintenance-unseen",
+            "The same, and the CRM is stopped meanwhile.",
+            unseen,
+        ),
+        holds(
+            "l3/removed",
+            "Two CRMs; the only service is removed, and nothing is left to manage.",
+            removed,
+        ),
+    ]
+}
+
+/// What takes more than one thing to happen.
+fn rare() -> Vec<Configuration> {
+    let mut balanced = cluster(2, 1, vec![ClusterSetup::resource(Requested::Stopped)]);
+    balanced.services[0].location = NodeId(1);
+    balanced.fault_hosts = vec![1];
+    balanced.warm = SETTLED;
+    if let Some(cluster) = &mut balanced.cluster {
+        cluster.settings.rebalance_on_start = true;
+    }
+    let edits = [Requested::Started, Requested::Stopped, Requested::Ignored];
+    let alone_lost = asking(balanced.clone(), &edits[..1], &[], 1);
+    let balanced = asking(balanced, &edits, &["disarm-ha freeze"], 2);
+    let added = asking(
+        alone(Requested::Ignored),
+        &[Requested::Started, Requested::Stopped, Requested::Ignored],
+        &["disarm-ha freeze", "disarm-ha ignore"],
+        2,
+    );
+    let mut unowned = asking(
+        alone(Requested::Started),
+        &[Requested::Ignored, Requested::Disabled],
+        &[],
+        1,
+    );
+    unowned.warm = 0;
+    vec![
+        holds(
+            "l3/balance",
+            "A service is moved to a better node before it is started; people ask for other things.",
+            balanced,
+        ),
+        holds(
+            "l3/balance-power",
+            "A service is moved to a better node before it is started; its node loses power.",
+            failing(alone_lost, &[Fault::Power], 1),
+        ),
+        holds(
+            "l3/added-and-disarmed",
+            "A service is added, changed and ignored while the stack is disarmed.",
+            added,
+        ),
+        holds(
+            "l3/unowned-power",
+            "A node loses power while nobody has reported on its service, which is given up.",
+            failing(unowned, &[Fault::Power], 1),
+        ),
+    ]
+}
+
+/// Faults that a cluster with CRMs is exposed to while a service is started or stopped.
+const FAULTS: [Fault; 11] = [
+    Fault::Power,
+    Fault::PauseLrm,
+    Fault::CrashLrm,
+    Fault::PauseCrm,
+    Fault::CrashCrm,
+    Fault::PauseAll,
+    Fault::Isolate,
+    Fault::Outage,
+    Fault::AgentFails,
+    Fault::ServiceEnds,
+    Fault::Delay,
+];
+
+/// Those of the CRM itself, and of what it asked for. The others meet what takes longer in layer 2.
+const OWN: [Fault; 5] = [
+    Fault::PauseCrm,
+    Fault::CrashCrm,
+    Fault::AgentFails,
+    Fault::ServiceEnds,
+    Fault::Delay,
+];
+
+/// Any fault while anything is done with a service.
+fn met_by_crms() -> Vec<Configuration> {
+    let ask = |edits: &[Requested], commands: &[&str], faults: &[Fault]| {
+        let mut setup = asking(alone(Requested::Started), edits, commands, 1);
+        setup.fault_hosts = vec![0, 1];
+        failing(setup, faults, 1)
+    };
+    let mut frozen = ask(&[], &[], &FAULTS);
+    frozen.admin = vec![Admin::RestartLrm];
+    frozen.admin_budget = 1;
+    let mut begin = ask(&[], &[], &FAULTS);
+    begin.warm = 0;
+    let after = [
+        Fault::Power,
+        Fault::PauseLrm,
+        Fault::PauseAll,
+        Fault::PauseCrm,
+        Fault::CrashCrm,
+        Fault::Delay,
+    ];
+    let mut fenced = failing(ask(&[], &[], &[]), &after, 2);
+    fenced.each_fault_once = true;
+    let one = |name: &str, about: &str, setup| {
+        holds(
+            format!("l3/any-fault-{name}"),
+            &format!("One CRM; {about}, and one fault of many."),
+            setup,
+        )
+    };
+    let stop = [Requested::Stopped];
+    let disarm = ["disarm-ha freeze"];
+    vec![
+        one("start", "a service is started", begin),
+        one("stop", "a service is stopped", ask(&stop, &[], &FAULTS)),
+        one("move", "a service is migrated", ask(&[], &MOVES[..1], &OWN)),
+        one("freeze", "an LRM is restarted", frozen),
+        one("disarm", "the stack is disarmed", ask(&[], &disarm, &OWN)),
+        one("fence", "a fault, by which a node may be fenced", fenced),
+    ]
+}
+
+/// Any fault while a manager's order is carried out, or something else is asked of an LRM.
+fn met_by_lrms(timing: &Timing) -> Vec<Configuration> {
+    let hosts = [
+        Fault::Power,
+        Fault::PauseLrm,
+        Fault::PauseMux,
+        Fault::PauseAll,
+        Fault::CrashLrm,
+        Fault::CrashMux,
+        Fault::Isolate,
+        Fault::Outage,
+        Fault::DeviceFails,
+        Fault::SlowPing,
+    ];
+    let agents = [Fault::AgentFails, Fault::AgentHangs, Fault::ServiceEnds];
+    let mut all = Vec::new();
+    let drifting = with_drift(timing);
+    let stopping = Timing {
+        host_stop: Span(2),
+        lock_ttl: timing.lock_ttl + Span(2),
+        ..timing.clone()
+    };
+    let kinds: [(&str, &Timing, &[Fault]); 4] = [
+        ("host", timing, &hosts),
+        ("agent", timing, &agents),
+        ("clock", &drifting, &[Fault::Drift]),
+        ("hypervisor", &stopping, &[Fault::HostStop]),
+    ];
+    for (kind, timing, faults) in kinds {
+        for what in What::ALL {
+            let setup = what.setup(timing, faults);
+            let (name, about) = what.words();
+            all.push(holds(
+                format!("l2/k1/any-{kind}-fault-{name}"),
+                &format!("{about}; one fault of its {kind}."),
+                setup,
+            ));
+        }
+    }
+    all.extend(met_half_way(timing));
+    all
+}
+
+/// Time passes while a job is half done only if it hangs, or if something else is asked meanwhile.
+fn met_half_way(timing: &Timing) -> Vec<Configuration> {
+    let hung = |what: What, timing: &Timing, faults: &[Fault]| {
+        let faults: Vec<Fault> = faults.iter().copied().chain([Fault::AgentHangs]).collect();
+        let mut setup = what.setup(timing, &faults);
+        setup.fault_budget = 2;
+        setup.each_fault_once = true;
+        setup
+    };
+    let device = [Fault::PauseMux, Fault::SlowPing];
+    let agents = [Fault::AgentFails, Fault::AgentHangs, Fault::ServiceEnds];
+    let mut both = What::Order.setup(timing, &agents);
+    both.orders = vec![Order::Stop];
+    both.admin = vec![Admin::Disarm];
+    both.admin_budget = 1;
+    let mut turned = What::Order.setup(timing, &agents);
+    turned.orders = vec![Order::Stop, Order::LeaveUntouched];
+    turned.orders_budget = 2;
+    turned.orders_in_turn = true;
+    turned.orders_at_rest = false;
+    let one = |name: &str, about: &str, setup| holds(format!("l2/k1/{name}"), about, setup);
+    vec![
+        one(
+            "hung-start",
+            "A start hangs; the multiplexer is stopped, or a ping is done late.",
+            hung(What::Start, timing, &device),
+        ),
+        one(
+            "hung-order",
+            "A job of an order hangs; the multiplexer is stopped, or a ping is done late.",
+            hung(What::Order, timing, &device),
+        ),
+        one(
+            "hung-move",
+            "A job of a move hangs; the multiplexer is stopped, or a ping is done late.",
+            hung(What::Move, timing, &device),
+        ),
+        one(
+            "hung-order-drift",
+            "A job of an order hangs, and a clock leaves its rate.",
+            hung(What::Order, &with_drift(timing), &[Fault::Drift]),
+        ),
+        one(
+            "stopped-and-disarmed",
+            "The stack is disarmed while a service is being stopped; its job fails or hangs.",
+            both,
+        ),
+        one(
+            "stopped-and-frozen",
+            "A service is to stay as it is while it is being stopped; its job fails or hangs.",
+            turned,
+        ),
+    ]
+}
+
+/// What is done with a service while a fault happens.
+#[derive(Clone, Copy)]
+enum What {
+    /// Its host boots, and it is started.
+    Start,
+    /// It is stopped, frozen, or given up for its node to be fenced.
+    Order,
+    /// The stack is disarmed, in either mode.
+    Disarm,
+    /// The LRM is restarted.
+    Restart,
+    /// The node does maintenance.
+    Maintain,
+    /// It is moved as it runs.
+    Move,
+}
+
+impl What {
+    const ALL: [Self; 6] = [
+        Self::Start,
+        Self::Order,
+        Self::Disarm,
+        Self::Restart,
+        Self::Maintain,
+        Self::Move,
+    ];
+
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Start => ("start", "Hosts boot, and a service is started"),
+            Self::Order => (
+                "order",
+                "A service is ordered to stop, to stay, or to let go",
+            ),
+            Self::Disarm => ("disarm", "The stack is disarmed in either mode"),
+            Self::Restart => ("restart", "An LRM is restarted, its service left running"),
+            Self::Maintain => ("maintain", "A node does maintenance, its service staying"),
+            Self::Move => ("move", "A service is moved as it runs"),
+        }
+    }
+
+    fn setup(self, timing: &Timing, faults: &[Fault]) -> Setup {
+        let orders: &[Order] = match self {
+            Self::Order => &[Order::Stop, Order::LeaveUntouched, Order::Fence],
+            Self::Move => &[LIVE],
+            Self::Start | Self::Disarm | Self::Restart | Self::Maintain => &[Order::LeaveUntouched],
+        };
+        let (admin, often) = match self {
+            Self::Start | Self::Order | Self::Move => (None, 0),
+            Self::Disarm => (Some(Admin::Disarm), 1),
+            Self::Restart => (Some(Admin::RestartLrm), 1),
+            Self::Maintain => (Some(Admin::Maintain), 2),
+        };
+        let mut setup = at_rest(ordered(timing, orders, 1, faults));
+        match self {
+            Self::Order | Self::Move => {}
+            Self::Disarm | Self::Restart | Self::Maintain => setup.orders_budget = 0,
+            Self::Start => {
+                setup.orders_budget = 0;
+                setup.warm = 0;
+            }
+        }
+        setup.physics.host_stop = timing.host_stop.0;
+        setup.admin = admin.into_iter().collect();
+        setup.admin_budget = often;
+        setup.fault_hosts = vec![0];
+        // Whoever isn't moved needs nobody else.
+        setup.hosts[1].lrm = matches!(self, Self::Move);
+        let jobs = [Fault::AgentFails, Fault::AgentHangs, Fault::ServiceEnds];
+        setup.instant_agents = !faults.iter().any(|fault| jobs.contains(fault));
+        setup
+    }
+}
