@@ -79,6 +79,15 @@ const LEADS: &[(&str, &[Declared])] = &[
             (Leads::FenceResolved, None),
         ],
     ),
+    (
+        "l3/maintenance-and-power",
+        &[
+            (Leads::MaintenanceEmpties, None),
+            (Leads::FenceResolved, None),
+        ],
+    ),
+    ("l3/added-and-disarmed", &[(Leads::DisarmCompletes, None)]),
+    ("l3/unowned-power", &[(Leads::FenceResolved, None)]),
     ("l3/disarm-freeze", &[(Leads::DisarmCompletes, None)]),
     ("l3/disarm-ignore", &[(Leads::DisarmCompletes, None)]),
     ("l3/maintenance", &[(Leads::MaintenanceEmpties, None)]),
