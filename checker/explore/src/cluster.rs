@@ -155,6 +155,11 @@ impl Checked for Cluster {
         Some(&Worlds)
     }
 
+    fn hash_levels(&self) -> u32 {
+        // The world, its hosts, their processes.
+        3
+    }
+
     fn heap_bytes(&self, state: &World) -> usize {
         // What a typical world owns; the frontiers are a small part of the whole.
         state.hosts.len() * 1500 + state.store.entries.len() * 200

@@ -4,6 +4,7 @@
 //! is taken apart with all its fields named: one that is added must be put somewhere, or nothing
 //! compiles. What is inside a part goes through serde, in postcard's format.
 
+use lockstep_world::shared::Shared;
 use lockstep_world::state::{Host, Process, Store, World};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,9 @@ impl Encoding<World> for Worlds {
         let asked = (admin_left, orders_left, reconfigured);
         let left = (faults_left, faults_spent, asked, unowned);
         put(parts, Kind::Budget, &(hosts.len(), left));
-        hosts.iter().for_each(|host| take_host(host, parts));
+        for host in hosts {
+            take_host(host, parts);
+        }
         take_store(store, parts);
     }
 
@@ -75,8 +78,10 @@ impl Encoding<World> for Worlds {
         let (admin_left, orders_left, reconfigured) = asked;
         let hosts: usize = hosts;
         Some(World {
-            hosts: (0..hosts).map(|_| put_host(parts)).collect::<Option<_>>()?,
-            store: put_store(parts)?,
+            hosts: (0..hosts)
+                .map(|_| put_host(parts).map(Shared::new))
+                .collect::<Option<_>>()?,
+            store: Shared::new(put_store(parts)?),
             faults_left,
             faults_spent,
             admin_left,
@@ -259,17 +264,17 @@ fn put_process<M: DeserializeOwned, I: DeserializeOwned, E: DeserializeOwned>(
     parts: &mut Pieces<'_, '_>,
     kind: Kind,
     mail: Kind,
-) -> Option<Process<M, I, E>> {
+) -> Option<Shared<Process<M, I, E>>> {
     let machine = get(parts, kind)?;
     let (incarnation, paused, outbox, inbox, notified) = get(parts, mail)?;
-    Some(Process {
+    Some(Shared::new(Process {
         incarnation,
         machine,
         paused,
         outbox,
         inbox,
         notified,
-    })
+    }))
 }
 
 fn take_store(store: &Store, parts: &mut Parts) {

@@ -388,3 +388,48 @@ impl<const NODES: usize> Checked for Lease<NODES> {
         }
     }
 }
+
+/// The same model with its nodes interchangeable: one state for each orbit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orbits<const NODES: usize>(pub Lease<NODES>);
+
+impl<const NODES: usize> State<NODES> {
+    /// The state of this one's orbit whose nodes are in ascending order, the owner last among equals.
+    #[must_use]
+    pub fn representative(&self) -> Self {
+        let mut nodes: [(Node, bool); NODES] =
+            std::array::from_fn(|index| (self.nodes[index], self.owner == Some(index as u8)));
+        nodes.sort_unstable();
+        let owner = nodes.iter().position(|(_, owns)| *owns);
+        Self {
+            owner: owner.map(|owner| owner as u8),
+            lease: self.lease,
+            nodes: nodes.map(|(node, _)| node),
+        }
+    }
+}
+
+impl<const NODES: usize> Model for Orbits<NODES> {
+    type State = State<NODES>;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<Self::State> {
+        vec![self.0.start().representative()]
+    }
+
+    fn actions(&self, state: &Self::State, actions: &mut Vec<Self::Action>) {
+        self.0.actions(state, actions);
+    }
+
+    fn next_state(&self, state: &Self::State, action: Self::Action) -> Option<Self::State> {
+        Some(self.0.apply(state, action).representative())
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always("exclusive", |_, state| {
+            Lease::is_exclusive(state)
+        })]
+    }
+}
+
+impl<const NODES: usize> Checked for Orbits<NODES> {}

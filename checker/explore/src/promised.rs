@@ -76,6 +76,10 @@ impl Checked for Promised {
         self.cluster.successors(state, out);
     }
 
+    fn hash_levels(&self) -> u32 {
+        self.cluster.hash_levels()
+    }
+
     fn heap_bytes(&self, state: &World) -> usize {
         self.cluster.heap_bytes(state)
     }

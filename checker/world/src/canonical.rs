@@ -5,10 +5,10 @@
 //! are compared with. Inboxes, workers and delayed requests are sets. Hosts that the setup can't
 //! tell apart are put in the order that gives the least world.
 
-use lockstep_model::id::{
-    BootId, Epoch, Incarnation, LockId, MachineId, NodeId, RequestId, Revision, Uid,
-};
-use lockstep_model::lrm;
+use lockstep_model::contender::{self, Contender};
+use lockstep_model::id::{BootId, Incarnation, LockId, MachineId, NodeId, RequestId, Revision};
+use lockstep_model::lrm::{self, Lrm};
+use lockstep_model::master::Master;
 use lockstep_model::record::{Key, Outcome};
 use lockstep_model::time::{Instant, Span};
 use lockstep_model::visit::{Visit, VisitDeadline, Visitor};
@@ -16,6 +16,7 @@ use lockstep_model::visit::{Visit, VisitDeadline, Visitor};
 use crate::action::Proc;
 use crate::crm::FromStore;
 use crate::setup::{Fault, Setup};
+use crate::shared::Shared;
 use crate::state::{
     Delayed, FromClient, Host, IDS_PER_HOST, LockHistory, Process, Stage, Store, Worker, World,
 };
@@ -34,135 +35,6 @@ impl Visitor for Shift {
     fn deadline(&mut self, at: &mut Instant) {
         self.instant(at);
         *at = (*at).max(self.over);
-    }
-}
-
-/// With what revisions are compared in a world.
-#[derive(Clone, Copy, Default)]
-struct Scope {
-    /// Those of a record with others of the same record alone, but for agents' grants.
-    data: bool,
-    /// Those of agents' grants so, too: no LRM is there, which compares what it read with its own.
-    all: bool,
-    /// Nothing that was read or written is on its way.
-    quiet: bool,
-}
-
-impl Scope {
-    const fn is_alone(self, key: Key) -> bool {
-        match key {
-            Key::Data(_) | Key::Service(_) | Key::Beat(_) | Key::Grant(LockId::Manager) => {
-                self.data
-            }
-            Key::Grant(LockId::Agent(_)) => self.all,
-        }
-    }
-}
-
-/// Every id in use, by what it is compared with.
-#[derive(Default)]
-struct Ids {
-    scope: Scope,
-    revisions: Vec<u64>,
-    of_records: Vec<(Key, u64)>,
-    /// How many of one record's there are at most: the store's own come after all of them.
-    longest: u64,
-    epochs: Vec<(LockId, u64)>,
-    boots: Vec<u128>,
-    incarnations: Vec<u64>,
-    requests: Vec<(u64, u64)>,
-    uids: Vec<u64>,
-}
-
-impl Visitor for Ids {
-    fn revision(&mut self, revision: &mut Revision) {
-        self.revisions.push(revision.0);
-    }
-    fn revision_under(&mut self, key: Key, revision: &mut Revision) {
-        match self.scope.is_alone(key) {
-            true => self.of_records.push((key, revision.0)),
-            false => self.revisions.push(revision.0),
-        }
-    }
-    fn horizon(&mut self, revision: &mut Revision) {
-        if !self.scope.quiet {
-            self.revisions.push(revision.0);
-        }
-    }
-    fn epoch(&mut self, lock: LockId, epoch: &mut Epoch) {
-        self.epochs.push((lock, epoch.0));
-    }
-    fn boot(&mut self, boot: &mut BootId) {
-        self.boots.push(boot.0);
-    }
-    fn incarnation(&mut self, incarnation: &mut Incarnation) {
-        self.incarnations.push(incarnation.0);
-    }
-    fn request(&mut self, process: Incarnation, request: &mut u64) {
-        self.requests.push((process.0, *request));
-    }
-    fn uid(&mut self, uid: &mut Uid) {
-        self.uids.push(uid.0);
-    }
-}
-
-fn sort<T: Ord>(values: &mut Vec<T>) {
-    values.sort_unstable();
-    values.dedup();
-}
-
-/// How many of the sorted values come before this one in its group, and itself.
-fn rank<T: Ord>(values: &[T], value: &T, first_of_group: &T) -> u64 {
-    let before = |value: &T| values.partition_point(|other| other < value) as u64;
-    before(value) - before(first_of_group) + 1
-}
-
-/// The outcome that an answer to an LRM tells.
-fn lrm_outcome(input: &lrm::Input) -> Option<Outcome> {
-    if let lrm::Input::Written { outcome, .. } = input {
-        return Some(*outcome);
-    }
-    None
-}
-
-/// Replaces every id by its rank.
-struct Rename(Ids);
-
-impl Visitor for Rename {
-    fn revision(&mut self, revision: &mut Revision) {
-        revision.0 = self.0.longest + rank(&self.0.revisions, &revision.0, &0);
-    }
-    fn revision_under(&mut self, key: Key, revision: &mut Revision) {
-        match self.0.scope.is_alone(key) {
-            true => revision.0 = rank(&self.0.of_records, &(key, revision.0), &(key, 0)),
-            false => self.revision(revision),
-        }
-    }
-    fn horizon(&mut self, revision: &mut Revision) {
-        match self.0.scope.quiet {
-            // Whatever comes is at least as new as the store is now.
-            true => revision.0 = self.0.longest + self.0.revisions.len() as u64,
-            false => self.revision(revision),
-        }
-    }
-    fn epoch(&mut self, lock: LockId, epoch: &mut Epoch) {
-        epoch.0 = rank(&self.0.epochs, &(lock, epoch.0), &(lock, 0));
-    }
-    fn boot(&mut self, boot: &mut BootId) {
-        let group = boot.0 / u128::from(IDS_PER_HOST) * u128::from(IDS_PER_HOST);
-        boot.0 = group + u128::from(rank(&self.0.boots, &boot.0, &group));
-    }
-    fn incarnation(&mut self, incarnation: &mut Incarnation) {
-        let group = incarnation.0 / IDS_PER_HOST * IDS_PER_HOST;
-        incarnation.0 = group + rank(&self.0.incarnations, &incarnation.0, &group);
-    }
-    fn request(&mut self, process: Incarnation, request: &mut u64) {
-        let lane = *request / RequestId::LANE * RequestId::LANE;
-        let first = (process.0, lane);
-        *request = lane + rank(&self.0.requests, &(process.0, *request), &first);
-    }
-    fn uid(&mut self, uid: &mut Uid) {
-        uid.0 = rank(&self.0.uids, &uid.0, &0);
     }
 }
 
@@ -229,16 +101,23 @@ impl Visit for Worker {
 
 impl Visit for Host {
     fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.lrms.visit(visitor);
+        self.mux.visit(visitor);
+        self.contender.visit(visitor);
+        self.crm.visit(visitor);
+        self.visit_own(visitor);
+    }
+}
+
+impl Host {
+    /// Shows what isn't in one of the processes that [`Shared`] holds.
+    pub(crate) fn visit_own<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
         self.node.visit(visitor);
         visitor.machine(&mut self.machine);
         self.boot.visit(visitor);
         self.next_incarnation.visit(visitor);
         self.kill_timer.visit_deadline(visitor);
-        self.lrms.visit(visitor);
-        self.mux.visit(visitor);
         self.mux_peer.visit(visitor);
-        self.contender.visit(visitor);
-        self.crm.visit(visitor);
         self.presence.visit(visitor);
         self.stand_in.visit(visitor);
         self.workers.visit(visitor);
@@ -309,6 +188,15 @@ impl Host {
     }
 }
 
+/// Whether an inbox holds an answer that its process has given up.
+fn holds_unawaited<M, I, E>(
+    process: &Shared<Process<M, I, E>>,
+    is_unawaited: impl Fn(&M, &I) -> bool,
+) -> bool {
+    let mut inbox = process.inbox.iter();
+    inbox.any(|input| is_unawaited(&process.machine, input))
+}
+
 impl World {
     /// Replaces this world by the representative of all that behave like it.
     pub fn canonicalize(&mut self, setup: &Setup) {
@@ -374,98 +262,73 @@ impl World {
     /// Drops answers that their process has given up: taking them in would be no more than a look
     /// at the clock, and whatever is due wakes it anyway.
     fn forget_the_unawaited(&mut self) {
+        let by_lrm = |machine: &Lrm, input: &lrm::Input| {
+            let answers = input.answers();
+            answers.is_some_and(|request| !machine.awaits(request))
+        };
+        let by_contender = |machine: &Contender, input: &contender::Input| {
+            let answers = input.answers();
+            answers.is_some_and(|request| !machine.awaits(request))
+        };
+        let by_crm = |machine: &Master, input: &FromStore| !machine.awaits(input.answers());
         for host in &mut self.hosts {
-            for lrm in &mut host.lrms {
-                let machine = &lrm.machine;
-                lrm.inbox.retain(|input| {
-                    input
-                        .answers()
-                        .is_none_or(|request| machine.awaits(request))
-                });
+            for at in 0..host.lrms.len() {
+                if holds_unawaited(&host.lrms[at], by_lrm) {
+                    let Process { machine, inbox, .. } = &mut *host.lrms[at];
+                    inbox.retain(|input| !by_lrm(machine, input));
+                }
             }
-            if let Some(contender) = &mut host.contender {
-                let machine = &contender.machine;
-                contender.inbox.retain(|input| {
-                    input
-                        .answers()
-                        .is_none_or(|request| machine.awaits(request))
-                });
+            let contender = host.contender.as_ref();
+            if contender.is_some_and(|it| holds_unawaited(it, by_contender))
+                && let Some(contender) = &mut host.contender
+            {
+                let Process { machine, inbox, .. } = &mut **contender;
+                inbox.retain(|input| !by_contender(machine, input));
             }
-            if let Some(crm) = &mut host.crm {
-                let machine = &crm.machine;
-                crm.inbox.retain(|input| machine.awaits(input.answers()));
+            let crm = host.crm.as_ref();
+            if crm.is_some_and(|crm| holds_unawaited(crm, by_crm))
+                && let Some(crm) = &mut host.crm
+            {
+                let Process { machine, inbox, .. } = &mut **crm;
+                inbox.retain(|input| !by_crm(machine, input));
             }
         }
     }
 
-    /// With what revisions are compared here. Where a write's answer is on its way, its one revision
-    /// stands for those of several records, and all are kept in one order.
-    fn scope(&self, setup: &Setup) -> Scope {
-        if setup.cluster.is_none() {
-            return Scope::default();
-        }
-        let applied = |outcome: &Outcome| matches!(outcome, Outcome::Applied(_));
-        let under_way = |stage: &Stage| match stage {
-            Stage::Written(_, outcome) => applied(outcome),
-            Stage::Sent { .. } | Stage::Read(..) => false,
-        };
-        let answered = |host: &Host| {
-            let crm = host.crm.iter().flat_map(|crm| &crm.inbox);
-            let lrms = host.lrms.iter().flat_map(|lrm| &lrm.inbox);
-            let mut outcomes = crm.map(FromStore::outcome).chain(lrms.map(lrm_outcome));
-            outcomes.any(|outcome| outcome.is_some_and(|outcome| applied(&outcome)))
-        };
-        let in_flight = self.store.delayed.iter().any(|one| under_way(&one.stage))
-            || self.hosts.iter().any(answered);
-        let idle = |host: &Host| {
-            host.crm.as_ref().is_none_or(|crm| crm.inbox.is_empty()) && host.lrms.is_empty()
-        };
-        let quiet = self.store.delayed.is_empty() && self.hosts.iter().all(idle);
-        let lrms = self.hosts.iter().any(|host| !host.lrms.is_empty());
-        Scope {
-            data: !in_flight,
-            all: !in_flight && !lrms && setup.hosts.iter().all(|host| !host.lrm),
-            quiet,
-        }
-    }
-
-    fn rename(&mut self, setup: &Setup) {
-        let mut ids = Ids {
-            scope: self.scope(setup),
-            ..Ids::default()
-        };
-        self.visit(&mut ids);
-        sort(&mut ids.revisions);
-        sort(&mut ids.of_records);
-        let of_one = ids.of_records.chunk_by(|one, other| one.0 == other.0);
-        ids.longest = of_one.map(|all| all.len() as u64).max().unwrap_or(0);
-        sort(&mut ids.epochs);
-        sort(&mut ids.boots);
-        sort(&mut ids.incarnations);
-        sort(&mut ids.requests);
-        sort(&mut ids.uids);
-        self.visit(&mut Rename(ids));
-        self.sort_sets();
-    }
-
-    fn sort_sets(&mut self) {
+    pub(crate) fn sort_sets(&mut self) {
         for host in &mut self.hosts {
-            for lrm in &mut host.lrms {
-                lrm.inbox.sort_unstable();
+            for at in 0..host.lrms.len() {
+                if !host.lrms[at].inbox.is_sorted() {
+                    host.lrms[at].inbox.sort_unstable();
+                }
             }
-            if let Some(mux) = &mut host.mux {
+            let by_connection = |mux: &Shared<Process<_, FromClient, _>>| {
+                mux.inbox.is_sorted_by_key(|message| message.from)
+            };
+            if !host.mux.as_ref().is_none_or(by_connection)
+                && let Some(mux) = &mut host.mux
+            {
                 // Stable: what came over one connection keeps its order.
                 mux.inbox.sort_by_key(|message| message.from);
             }
-            if let Some(contender) = &mut host.contender {
+            let contender = host.contender.as_ref();
+            if !contender.is_none_or(|it| it.inbox.is_sorted())
+                && let Some(contender) = &mut host.contender
+            {
                 contender.inbox.sort_unstable();
             }
-            if let Some(crm) = &mut host.crm {
+            if !host.crm.as_ref().is_none_or(|it| it.inbox.is_sorted())
+                && let Some(crm) = &mut host.crm
+            {
                 crm.inbox.sort_unstable();
             }
-            host.workers.sort_unstable();
+            if !host.workers.is_sorted() {
+                host.workers.sort_unstable();
+            }
         }
-        self.store.delayed.sort_unstable();
+        if !self.store.delayed.is_sorted() {
+            self.store.delayed.sort_unstable();
+        }
     }
 
     fn least_permutation(&mut self, setup: &Setup) {
@@ -490,7 +353,7 @@ impl World {
     pub fn permuted(&self, setup: &Setup, to: &[usize]) -> Self {
         let mut world = self.clone();
         world.visit(&mut Permute { setup, to });
-        let mut hosts: Vec<Option<Host>> = vec![None; world.hosts.len()];
+        let mut hosts = vec![None; world.hosts.len()];
         for (from, host) in std::mem::take(&mut world.hosts).into_iter().enumerate() {
             hosts[to[from]] = Some(host);
         }

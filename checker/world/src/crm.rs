@@ -15,6 +15,7 @@ use lockstep_model::visit::{Visit, Visitor};
 
 use crate::action::Proc;
 use crate::setup::Setup;
+use crate::shared::Shared;
 use crate::state::{Host, Process, World};
 
 /// What a machine decided in a step.
@@ -104,7 +105,7 @@ impl World {
         let me = value.holder(incarnation);
         let mut process = Process::new(incarnation, Master::new(me));
         process.notified = true;
-        value.crm = Some(process);
+        value.crm = Some(Shared::new(process));
         self.step_crm(setup, host, &Taken::Started)
     }
 

@@ -8,6 +8,7 @@ use lockstep_model::watchdog::{self, Multiplexer};
 
 use crate::crm::Said;
 use crate::setup::{Admin, Setup};
+use crate::shared::Shared;
 use crate::state::{Device, FromClient, Instance, Process, World};
 
 impl World {
@@ -40,7 +41,7 @@ impl World {
 
     /// A host loses power, or its watchdog resets it. Its I/O trails.
     pub(crate) fn power_off(&mut self, setup: &Setup, host: usize) {
-        let value = &mut self.hosts[host];
+        let value = &mut *self.hosts[host];
         value.on = false;
         value.boot = BootId(value.boot.0 + 1);
         value.device = Device::Off;
@@ -80,7 +81,8 @@ impl World {
         let value = &mut self.hosts[host];
         let me = value.holder(incarnation);
         let index = value.lrms.len();
-        value.lrms.push(Process::new(incarnation, Lrm::new(me)));
+        let process = Process::new(incarnation, Lrm::new(me));
+        value.lrms.push(Shared::new(process));
         if index == 0 {
             self.start_presence(setup, host);
         }
@@ -116,7 +118,8 @@ impl World {
     pub(crate) fn start_mux(&mut self, setup: &Setup, host: usize) -> Vec<Said> {
         let value = &mut self.hosts[host];
         let marker = value.marker;
-        value.mux = Some(Process::new(Incarnation(0), Multiplexer::new()));
+        let process = Process::new(Incarnation(0), Multiplexer::new());
+        value.mux = Some(Shared::new(process));
         value.mux_peer = None;
         for lrm in &mut value.lrms {
             lrm.inbox.push(lrm::Input::WatchdogConnected);
@@ -151,7 +154,7 @@ impl World {
         let me = value.holder(incarnation);
         let mut process = Process::new(incarnation, Contender::new(lock, me));
         process.notified = true;
-        value.contender = Some(process);
+        value.contender = Some(Shared::new(process));
         if !setup.admin.contains(&Admin::LetGo) {
             self.step_contender(setup, host, contender::Input::Contend);
         }
@@ -216,16 +219,19 @@ impl World {
                 .grant_of(lock)
                 .is_some_and(|grant| grant.state.is_held());
             // How long a free lock has been free says nothing.
-            let lock = &mut self.store.locks[index];
-            lock.age = if held { (lock.age + 1).min(bound) } else { 0 };
+            let before = self.store.locks[index].age;
+            let age = if held { (before + 1).min(bound) } else { 0 };
+            if age != before {
+                self.store.locks[index].age = age;
+            }
         }
         if let Some(max) = setup.outage_max {
             let out = self.store.down || self.hosts.iter().any(|host| host.isolated);
-            self.store.outage = if out {
-                (self.store.outage + 1).min(max)
-            } else {
-                0
-            };
+            let before = self.store.outage;
+            let outage = if out { (before + 1).min(max) } else { 0 };
+            if outage != before {
+                self.store.outage = outage;
+            }
         }
     }
 

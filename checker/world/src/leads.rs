@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::named::named;
 use crate::setup::{Admin, Setup};
+use crate::shared::Shared;
 use crate::stand_in::StandIn;
 use crate::state::{Device, Host, Instance, World};
 
@@ -232,7 +233,7 @@ impl World {
     /// Whether a process is missing, or about to be, of those that a node and who contends for its
     /// lock need.
     fn waits_for_init(&self, setup: &Setup, node: NodeId) -> bool {
-        let missing = |(index, host): (usize, &Host)| {
+        let missing = |(index, host): (usize, &Shared<Host>)| {
             let setup = &setup.hosts[index];
             let own = setup.node == node && setup.lrm && host.on;
             let lrm = own && (host.lrms.is_empty() || host.mux.is_none() || is_leaving(host));
@@ -248,7 +249,7 @@ impl World {
             return Standing::over();
         };
         let number = usize::from(id.0);
-        let present = |host: &Host| {
+        let present = |host: &Shared<Host>| {
             host.instances
                 .get(number)
                 .is_some_and(|it| *it != Instance::Absent)
@@ -256,7 +257,7 @@ impl World {
         };
         // Where the watchdog counts, it ends what can't be stopped otherwise, but for an agent that
         // hangs while all else goes well.
-        let ails = |(index, host): (usize, &Host)| {
+        let ails = |(index, host): (usize, &Shared<Host>)| {
             let guarded = host.device != Device::Off && !host.workers.iter().any(|it| it.hung);
             present(host) && (host.stopped || (!self.serves(setup, index) && !guarded))
         };

@@ -176,8 +176,8 @@ impl World {
             }
         }
         for (index, host) in self.hosts.iter().enumerate() {
-            let twin = |other: &&Host| other.node == host.node && other.on;
-            if host.on && self.hosts[index + 1..].iter().any(|other| twin(&other)) {
+            let twin = |other: &Host| other.node == host.node && other.on;
+            if host.on && self.hosts[index + 1..].iter().any(|other| twin(other)) {
                 tags |= Tag::TwoOfOneName.bit();
             }
         }

@@ -20,15 +20,16 @@ use serde::{Deserialize, Serialize};
 use crate::action::Action;
 use crate::crm::FromStore;
 use crate::setup::Setup;
+use crate::shared::Shared;
 use crate::stand_in::StandIn;
 
 /// A cluster at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct World {
     /// The hosts, in the setup's order.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<Shared<Host>>,
     /// The store.
-    pub store: Store,
+    pub store: Shared<Store>,
     /// How many faults may still happen.
     pub faults_left: u8,
     /// Which kinds can't happen any more, a bit for each.
@@ -66,15 +67,15 @@ pub struct Host {
     /// A ping that has entered the kernel and is not done yet; κ = 1.
     pub slow_ping: bool,
     /// The LRM; two only where the setup allows that.
-    pub lrms: Vec<Process<Lrm, lrm::Input, lrm::Effect>>,
+    pub lrms: Vec<Shared<Process<Lrm, lrm::Input, lrm::Effect>>>,
     /// The multiplexer.
-    pub mux: Option<Process<Multiplexer, FromClient, watchdog::Effect>>,
+    pub mux: Option<Shared<Process<Multiplexer, FromClient, watchdog::Effect>>>,
     /// Which LRM process the multiplexer has a connection with.
     pub mux_peer: Option<Incarnation>,
     /// The contender.
-    pub contender: Option<Process<Contender, contender::Input, contender::Effect>>,
+    pub contender: Option<Shared<Process<Contender, contender::Input, contender::Effect>>>,
     /// The CRM.
-    pub crm: Option<Process<Master, FromStore, master::Effect>>,
+    pub crm: Option<Shared<Process<Master, FromStore, master::Effect>>>,
     /// What the first LRM process publishes with, where CRMs read that.
     pub presence: Option<Presence>,
     /// What stands for the LRM and the multiplexer.
@@ -399,9 +400,9 @@ impl World {
         };
         let mut world = Self {
             hosts: (0..setup.hosts.len())
-                .map(|index| Host::off(setup, index))
+                .map(|index| Shared::new(Host::off(setup, index)))
                 .collect(),
-            store: Store {
+            store: Shared::new(Store {
                 revision: Revision(1),
                 entries,
                 down: false,
@@ -409,7 +410,7 @@ impl World {
                 delayed: Vec::new(),
                 locks: locks.map(history).collect(),
                 before: None,
-            },
+            }),
             faults_left: setup.fault_budget,
             faults_spent: 0,
             admin_left: setup.admin_budget,

@@ -112,6 +112,13 @@ pub trait Checked: Model<State: Hash + Send, Action: Send> + Sync {
         None
     }
 
+    /// How many fingerprints of 128 bits lie one inside the other in what a
+    /// state's `Hash` makes: the state's own, and those of its parts that are
+    /// hashed as one.
+    fn hash_levels(&self) -> u32 {
+        1
+    }
+
     /// The bytes that `state` owns beyond its own size, for the account of
     /// memory.
     fn heap_bytes(&self, _state: &Self::State) -> usize {

@@ -498,7 +498,7 @@ impl<'a, S: Send, P: FnMut(&Progress)> Run<'a, S, P> {
             peak_bytes: self.peak_bytes,
             table_bytes,
             bytes_per_state: table_bytes as f64 / states.max(1) as f64,
-            collision_bound: collision_bound(states),
+            collision_bound: collision_bound(states, model.hash_levels()),
             kinds: counts(&names.kinds, &tally.kinds),
             coverage: counts(&names.coverage, &tally.coverage),
             measures: (names.measures.iter().zip(&tally.measures))

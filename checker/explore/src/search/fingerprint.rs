@@ -7,10 +7,14 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 pub type Fingerprint = u128;
 
 /// An upper bound on the probability that any two of `states` different states
-/// share a fingerprint (n² / 2^129, the birthday bound).
-pub fn collision_bound(states: u64) -> f64 {
+/// share a fingerprint (l·n² / 2^129, the birthday bound).
+///
+/// `levels` is how many fingerprints lie one inside the other where a part of a
+/// state is hashed as a fingerprint of its own: two states are taken for one if
+/// on any way down to where they differ two fingerprints are the same.
+pub fn collision_bound(states: u64, levels: u32) -> f64 {
     let states = states as f64;
-    states * states / 2_f64.powi(129)
+    f64::from(levels) * states * states / 2_f64.powi(129)
 }
 
 /// Computes fingerprints, reusing one buffer.
@@ -98,8 +102,9 @@ mod tests {
 
     #[test]
     fn the_bound_is_the_birthday_bound() {
-        assert_eq!(collision_bound(0), 0.0);
-        let bound = collision_bound(1 << 32);
+        assert_eq!(collision_bound(0, 1), 0.0);
+        let bound = collision_bound(1 << 32, 1);
         assert!((bound - 2_f64.powi(-65)).abs() < 1e-30);
+        assert!((collision_bound(1 << 32, 3) - 3.0 * bound).abs() < 1e-30);
     }
 }

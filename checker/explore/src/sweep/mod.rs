@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use lockstep_model::config::{DriftPpm, Kappa, Timing};
 use lockstep_model::time::Span;
 use lockstep_world::property::Property;
+use lockstep_world::shared::Shared;
 use lockstep_world::state::{Host, Instance};
 use lockstep_world::{Action, Fault, Proc, Setup, World};
 use stateright::Model;
@@ -299,7 +300,7 @@ impl Silenced {
     fn concerns(state: &World, action: &Action) -> bool {
         let lrms = state.hosts.iter().flat_map(|host| &host.lrms);
         let silent = lrms.clone().any(|lrm| lrm.paused);
-        let running = |host: &Host| host.instances.contains(&Instance::Running);
+        let running = |host: &Shared<Host>| host.instances.contains(&Instance::Running);
         match action.fault() {
             Some(Fault::PauseLrm) => {
                 let mut lrms = lrms;

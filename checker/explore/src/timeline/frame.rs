@@ -1,6 +1,7 @@
 //! What a picture of a run shows of each state.
 
 use lockstep_model::id::LockId;
+use lockstep_world::shared::Shared;
 use lockstep_world::state::{Device, Host, Instance, Process};
 
 use super::scene::Scene;
@@ -138,7 +139,7 @@ fn host_frame(scene: &Scene<'_>, host: &Host) -> HostFrame {
     }
 }
 
-fn life<M, I, E>(process: Option<&Process<M, I, E>>) -> Life {
+fn life<M, I, E>(process: Option<&Shared<Process<M, I, E>>>) -> Life {
     match process {
         None => Life::Absent,
         Some(process) if process.paused => Life::Stopped,
@@ -150,7 +151,7 @@ fn locks(scene: &Scene<'_>) -> Vec<LockFrame> {
     let histories = scene.world.store.locks.iter();
     let lock = |history: &lockstep_world::state::LockHistory| {
         let grant = scene.world.grant_of(history.lock)?;
-        let by_boot = |host: &Host| host.boot == grant.holder.boot;
+        let by_boot = |host: &Shared<Host>| host.boot == grant.holder.boot;
         let found = scene.world.find_process(grant.holder.incarnation);
         let host = found.map(|(host, _)| host);
         let host = host.or_else(|| scene.world.hosts.iter().position(by_boot));

@@ -6,6 +6,7 @@ use lockstep_model::mutation::Mutant;
 use lockstep_model::record::Wanted;
 use lockstep_model::time::Instant;
 use lockstep_world::setup::Physics;
+use lockstep_world::shared::Shared;
 use lockstep_world::state::{Host, World};
 use lockstep_world::{Proc, Setup};
 
@@ -78,7 +79,7 @@ impl Scene<'_> {
         if let Some((host, proc)) = found {
             return format!("the {} of {}", self.proc(host, proc), self.host(host));
         }
-        let by_boot = |host: &Host| host.boot == holder.boot && host.on;
+        let by_boot = |host: &Shared<Host>| host.boot == holder.boot && host.on;
         match self.world.hosts.iter().position(by_boot) {
             Some(host) => format!("an ended process of {}", self.host(host)),
             None => format!("an earlier boot of {}", self.node(holder.node)),

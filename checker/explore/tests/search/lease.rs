@@ -2,9 +2,11 @@
 //! the counts that are known.
 
 use super::toys::{first_breach, run, to_closure};
-use lockstep_explore::lease::Lease;
+use lockstep_explore::lease::{Lease, Orbits, State};
 use lockstep_explore::search::{Options, Verdict};
 use stateright::{Checker, Model};
+use std::collections::{BTreeSet, HashSet};
+use std::hash::Hash;
 
 /// stateright's own search over the same model: unique and generated states,
 /// and whether it found a breach.
@@ -73,4 +75,84 @@ fn the_large_size_has_the_known_counts() {
 fn the_large_size_agrees_with_the_second_opinion() {
     let counts = second_opinion(&Lease::large(), 2);
     assert_eq!(counts, (STATES, GENERATED, false));
+}
+
+/// All states, without the search.
+fn all_states<M: Model<State: Copy + Eq + Hash>>(model: &M) -> HashSet<M::State> {
+    let mut waiting = model.init_states();
+    let mut states: HashSet<M::State> = waiting.iter().copied().collect();
+    while let Some(state) = waiting.pop() {
+        for next in model.next_states(&state) {
+            if states.insert(next) {
+                waiting.push(next);
+            }
+        }
+    }
+    states
+}
+
+/// How many states an orbit has, counted by exchanging nodes until nothing new comes out.
+fn orbit<const NODES: usize>(state: &State<NODES>) -> BTreeSet<State<NODES>> {
+    let mut orbit = BTreeSet::from([*state]);
+    let mut waiting = vec![*state];
+    while let Some(state) = waiting.pop() {
+        for other in 1..NODES {
+            let mut exchanged = state;
+            exchanged.nodes.swap(0, other);
+            exchanged.owner = state.owner.map(|owner| match usize::from(owner) {
+                0 => other as u8,
+                owner if owner == other => 0,
+                _ => owner,
+            });
+            if orbit.insert(exchanged) {
+                waiting.push(exchanged);
+            }
+        }
+    }
+    orbit
+}
+
+/// The search of representatives meets exactly one state of every orbit of the plain space.
+fn check_orbits<const NODES: usize>(model: &Lease<NODES>, plain: u64) -> u64 {
+    let orbits = Orbits(model.clone());
+    let report = run(&orbits, &first_breach(2));
+    assert!(report.verdict.is_exhausted());
+    let representatives = all_states(&orbits);
+    assert_eq!(report.states, representatives.len() as u64);
+    let mut covered = 0;
+    for state in &representatives {
+        let orbit = orbit(state);
+        assert_eq!(
+            orbit
+                .iter()
+                .filter(|it| it.representative() == **it)
+                .count(),
+            1
+        );
+        assert!(orbit.iter().all(|it| it.representative() == *state));
+        covered += orbit.len() as u64;
+    }
+    assert_eq!(covered, plain, "the orbits together are the plain space");
+    report.states
+}
+
+#[test]
+fn small_sizes_have_a_state_for_each_orbit() {
+    fn check<const NODES: usize>(model: &Lease<NODES>) {
+        let plain = all_states(model);
+        let least = |state: &State<NODES>| orbit(state).pop_first();
+        let orbits: BTreeSet<_> = plain.iter().map(least).collect();
+        let searched = check_orbits(model, plain.len() as u64);
+        assert_eq!(searched, orbits.len() as u64);
+    }
+    check(&Lease::<1>::small());
+    check(&Lease::<2>::small());
+    check(&Lease::<3>::small());
+}
+
+/// 19.5 times fewer states than without symmetry.
+#[test]
+fn the_large_size_has_a_state_for_each_orbit() {
+    let times = STATES as f64 / check_orbits(&Lease::large(), STATES) as f64;
+    assert!((19.45..19.55).contains(&times), "{times} times fewer");
 }

@@ -5,4 +5,5 @@
 
 mod canonical;
 mod robust;
+mod shared;
 mod walk;
