@@ -58,6 +58,14 @@ const UNTAKEN: &[Untaken] = &[
         MEMBERS,
     ),
     (
+        Machine::Node,
+        &["maintenance"],
+        &["unknown"],
+        "Takes a master that misses the end of maintenance and every sign of life after it: the CRM is \
+         stopped and the node lost within the same ticks, after two commands. `l3/maintenance-unseen` in the \
+         deep tier is that; it hasn't been closed.",
+    ),
+    (
         Machine::Crm,
         &["lost_manager_lock"],
         &["master"],
