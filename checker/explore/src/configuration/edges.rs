@@ -340,7 +340,8 @@ fn met_half_way(timing: &Timing) -> Vec<Configuration> {
             "hung-move",
             "A job of a move hangs; the multiplexer is stopped, or a ping is done late.",
             hung(What::Move, timing, &device),
-        ),
+        )
+        .in_full(),
         one(
             "hung-order-drift",
             "A job of an order hangs, and a clock leaves its rate.",
