@@ -100,6 +100,20 @@ const UNMET: &[Unmet] = &[
         ASSUMPTION,
     ),
     (
+        &[
+            Fault::PauseLrm,
+            Fault::PauseMux,
+            Fault::PauseAll,
+            Fault::CrashLrm,
+            Fault::Isolate,
+            Fault::Outage,
+            Fault::SlowPing,
+        ],
+        &[Phase::Migrating],
+        "Met in the deep tier: `l2/k1/any-host-fault-move`, which isn't closed after two million states; those \
+         of them that `l2/k1/order-live-…` names are closed in the full tier.",
+    ),
+    (
         &[Fault::ServiceEnds],
         &[Phase::Starting],
         "Only what runs can end, and what runs isn't to be started any more. No configuration of the quick \
