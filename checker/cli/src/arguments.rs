@@ -201,6 +201,9 @@ pub(crate) struct Coverage {
     /// Only these, of any tier; a name that ends in / stands for all names that begin with it
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) config: Vec<String>,
+    /// Explore nothing: judge and show what earlier runs counted (coverage.json), the later file first
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["tier", "config"])]
+    pub(crate) figures: Vec<PathBuf>,
     /// Write coverage.md with its pictures and its figures (coverage.json) into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) document: Option<PathBuf>,

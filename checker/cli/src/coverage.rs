@@ -1,12 +1,12 @@
 //! `ha-checker coverage`: what searches see of the state machines, and which fault happens when.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lockstep_explore::configuration::{Configuration, Expectation, Judgement};
 use lockstep_explore::coverage::diagram::Machine;
 use lockstep_explore::coverage::pairs::{FAULTS, Phase, fault_name};
-use lockstep_explore::coverage::{Coverage, Standing, document};
+use lockstep_explore::coverage::{Coverage, Standing, document, figures};
 
 use crate::amount::grouped;
 use crate::arguments;
@@ -20,7 +20,10 @@ pub(crate) fn run(asked: &arguments::Coverage, screen: &mut Screen) -> Result<En
     let whole = asked.config.is_empty();
     let mut chosen = choose(&asked.config, |one| asked.tier.includes(one.tier))?;
     chosen.retain(|one| one.expectation == Expectation::Holds);
-    let (coverage, mut end) = explore(asked, &chosen, screen)?;
+    let (coverage, mut end) = match asked.figures.is_empty() {
+        true => explore(asked, &chosen, screen)?,
+        false => (read(&asked.figures, &chosen)?, End::AsExpected),
+    };
     for machine in Machine::ALL {
         screen.text(&edges(&coverage, machine))?;
     }
@@ -77,6 +80,24 @@ fn explore(
         grouped(states)
     ))?;
     Ok((coverage, end))
+}
+
+/// What earlier runs counted of these configurations: of each in the first file that has it.
+fn read(files: &[PathBuf], chosen: &[Configuration]) -> Result<Coverage, Failure> {
+    let mut known = Vec::new();
+    for path in files {
+        let wrong = |why: &str| Failure::input(format!("{}: {why}", path.display()));
+        let text = fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
+        known.extend(figures::read(&text).map_err(|why| wrong(&why))?.each);
+    }
+    let mut coverage = Coverage::default();
+    for configuration in chosen {
+        let covered = known.iter().find(|one| one.name == configuration.name);
+        let covered = covered
+            .ok_or_else(|| Failure::input(format!("{} stands in no file", configuration.name)))?;
+        coverage.add(covered.clone());
+    }
+    Ok(coverage)
 }
 
 /// A machine's edges: how often each was taken and where first, or why not.

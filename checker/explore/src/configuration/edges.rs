@@ -78,9 +78,10 @@ const MOVES: &[&str] = &["migrate vm:101 node2", "relocate vm:101 node2"];
 
 /// What people ask of a service one after the other, or while its node fails.
 fn asked() -> Vec<Configuration> {
-    let edits = [Requested::Stopped, Requested::Ignored, Requested::Started];
-    let mut two = asking(alone(Requested::Started), &edits, MOVES, 2);
-    two.admin.push(Admin::RestartLrm);
+    let edits = [Requested::Stopped, Requested::Ignored];
+    let two = asking(alone(Requested::Started), &edits, MOVES, 2);
+    let mut frozen = asking(alone(Requested::Started), &edits, &[], 2);
+    frozen.admin.push(Admin::RestartLrm);
     let edits = [Requested::Stopped, Requested::Disabled, Requested::Ignored];
     let power = asking(alone(Requested::Started), &edits, MOVES, 1);
     let power = failing(power, &[Fault::Power], 1);
@@ -100,8 +101,13 @@ fn asked() -> Vec<Configuration> {
     vec![
         holds(
             "l3/asked-twice",
-            "Any two of: stop, start, ignore, migrate or relocate the service, restart an LRM.",
+            "Any two of: stop, ignore, migrate or relocate the service.",
             two,
+        ),
+        holds(
+            "l3/asked-frozen",
+            "Any two of: stop or ignore the service, restart an LRM.",
+            frozen,
         ),
         holds(
             "l3/asked-power",
@@ -122,8 +128,9 @@ fn of_nodes() -> Vec<Configuration> {
         "enable-node-maintenance node1",
         "disable-node-maintenance node1",
     ];
-    let setup = asking(alone(Requested::Started), &[], &commands, 2);
-    let mut unseen = failing(setup.clone(), &[Fault::Power, Fault::PauseCrm], 2);
+    let asked = asking(alone(Requested::Started), &[], &commands, 2);
+    let lost = asking(alone(Requested::Started), &[], &commands[..1], 1);
+    let mut unseen = failing(asked.clone(), &[Fault::Power, Fault::PauseCrm], 2);
     unseen.each_fault_once = true;
     unseen.fault_hosts = vec![0, 1];
     let mut removed = cluster(2, 2, vec![ClusterSetup::resource(Requested::Started)]);
@@ -138,15 +145,21 @@ fn of_nodes() -> Vec<Configuration> {
     }
     vec![
         holds(
-            "l3/maintenance-and-power",
-            "A node is put into maintenance and taken out of it, and loses power.",
-            failing(setup, &[Fault::Power], 1),
+            "l3/maintenance-asked",
+            "One CRM; a node is put into maintenance and taken out of it; nothing fails.",
+            asked,
+        ),
+        holds(
+            "l3/maintenance-lost",
+            "One CRM; a node is put into maintenance, and loses power.",
+            failing(lost, &[Fault::Power], 1),
         ),
         holds(
             "l3/maintenance-unseen",
-            "The same, and the CRM is stopped meanwhile.",
+            "A node is taken out of maintenance and loses power while the only CRM is stopped.",
             unseen,
-        ),
+        )
+        .in_deep(),
         holds(
             "l3/removed",
             "Two CRMs; the only service is removed, and nothing is left to manage.",
@@ -204,21 +217,6 @@ fn rare() -> Vec<Configuration> {
     ]
 }
 
-/// Faults that a cluster with CRMs is exposed to while a service is started or stopped.
-const FAULTS: [Fault; 11] = [
-    Fault::Power,
-    Fault::PauseLrm,
-    Fault::CrashLrm,
-    Fault::PauseCrm,
-    Fault::CrashCrm,
-    Fault::PauseAll,
-    Fault::Isolate,
-    Fault::Outage,
-    Fault::AgentFails,
-    Fault::ServiceEnds,
-    Fault::Delay,
-];
-
 /// Those of the CRM itself, and of what it asked for. The others meet what takes longer in layer 2.
 const OWN: [Fault; 5] = [
     Fault::PauseCrm,
@@ -235,19 +233,13 @@ fn met_by_crms() -> Vec<Configuration> {
         setup.fault_hosts = vec![0, 1];
         failing(setup, faults, 1)
     };
-    let mut frozen = ask(&[], &[], &FAULTS);
+    let crm = &OWN[..2];
+    let mut frozen = ask(&[], &[], crm);
     frozen.admin = vec![Admin::RestartLrm];
     frozen.admin_budget = 1;
-    let mut begin = ask(&[], &[], &FAULTS);
+    let mut begin = ask(&[], &[], &OWN);
     begin.warm = 0;
-    let after = [
-        Fault::Power,
-        Fault::PauseLrm,
-        Fault::PauseAll,
-        Fault::PauseCrm,
-        Fault::CrashCrm,
-        Fault::Delay,
-    ];
+    let after = [Fault::Power, Fault::PauseCrm, Fault::CrashCrm];
     let mut fenced = failing(ask(&[], &[], &[]), &after, 2);
     fenced.each_fault_once = true;
     let one = |name: &str, about: &str, setup| {
@@ -261,8 +253,8 @@ fn met_by_crms() -> Vec<Configuration> {
     let disarm = ["disarm-ha freeze"];
     vec![
         one("start", "a service is started", begin),
-        one("stop", "a service is stopped", ask(&stop, &[], &FAULTS)),
-        one("move", "a service is migrated", ask(&[], &MOVES[..1], &OWN)),
+        one("stop", "a service is stopped", ask(&stop, &[], &OWN)),
+        one("move", "a service is migrated", ask(&[], &MOVES[..1], crm)),
         one("freeze", "an LRM is restarted", frozen),
         one("disarm", "the stack is disarmed", ask(&[], &disarm, &OWN)),
         one("fence", "a fault, by which a node may be fenced", fenced),
@@ -301,11 +293,15 @@ fn met_by_lrms(timing: &Timing) -> Vec<Configuration> {
         for what in What::ALL {
             let setup = what.setup(timing, faults);
             let (name, about) = what.words();
-            all.push(holds(
-                format!("l2/k1/any-{kind}-fault-{name}"),
-                &format!("{about}; one fault of its {kind}."),
-                setup,
-            ));
+            let name = format!("l2/k1/any-{kind}-fault-{name}");
+            let about = format!("{about}; one fault of its {kind}.");
+            // A move takes two hosts, and with that many faults isn't known to close.
+            let heavy = matches!(what, What::Move) && kind == "host";
+            let configuration = holds(name, &about, setup);
+            all.push(match heavy {
+                true => configuration.in_deep(),
+                false => configuration,
+            });
         }
     }
     all.extend(met_half_way(timing));
@@ -348,7 +344,8 @@ fn met_half_way(timing: &Timing) -> Vec<Configuration> {
             "hung-move",
             "A job of a move hangs; the multiplexer is stopped, or a ping is done late.",
             hung(What::Move, timing, &device),
-        ),
+        )
+        .in_full(),
         one(
             "hung-order-drift",
             "A job of an order hangs, and a clock leaves its rate.",

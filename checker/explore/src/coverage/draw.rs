@@ -16,7 +16,7 @@ const MARGIN: i64 = 16;
 const PITCH: i64 = 88;
 
 /// A state's box.
-const BOX: (i64, i64) = (82, 62);
+const BOX: (i64, i64) = (82, 72);
 
 /// Where the columns begin: left of them stand the state left and the count.
 const LEFT: i64 = 262;
@@ -104,11 +104,17 @@ impl Picture<'_> {
             let class = if known { "state" } else { "absent" };
             self.svg
                 .rect(class, (middle - width / 2, top), (width, height));
+            // What is no state has no weight.
+            let weight = if name.starts_with('(') {
+                "soft"
+            } else {
+                "ink strong"
+            };
             let lines = broken(name);
-            let first = top + (height - 12 - LINE * pixels(lines.len())) / 2 + 11;
+            let first = top + (height - 14 - 14 * pixels(lines.len())) / 2 + 12;
             for (line, text) in lines.iter().enumerate() {
                 let at = (middle, first + 14 * pixels(line));
-                self.svg.text("ink strong", at, Anchor::Middle, text);
+                self.svg.text(weight, at, Anchor::Middle, text);
             }
             let at = (middle, top + height - 5);
             self.svg
@@ -174,9 +180,10 @@ impl Picture<'_> {
 
     /// The number of a reason below the picture.
     fn note(&mut self, reason: &str) -> usize {
-        let known = self.notes.iter().position(|note| note == reason);
+        let reason = reason.replace('`', "");
+        let known = self.notes.iter().position(|note| *note == reason);
         known.unwrap_or_else(|| {
-            self.notes.push(reason.to_owned());
+            self.notes.push(reason);
             self.notes.len() - 1
         }) + 1
     }

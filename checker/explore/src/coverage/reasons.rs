@@ -58,6 +58,14 @@ const UNTAKEN: &[Untaken] = &[
         MEMBERS,
     ),
     (
+        Machine::Node,
+        &["maintenance"],
+        &["unknown"],
+        "Takes a master that misses the end of maintenance and every sign of life after it: the CRM is \
+         stopped and the node lost within the same ticks, after two commands. `l3/maintenance-unseen` in the \
+         deep tier is that; it hasn't been closed.",
+    ),
+    (
         Machine::Crm,
         &["lost_manager_lock"],
         &["master"],
@@ -90,6 +98,20 @@ const UNMET: &[Unmet] = &[
         &[Fault::Rollback, Fault::HandEdit, Fault::Suspend],
         &Phase::ALL,
         ASSUMPTION,
+    ),
+    (
+        &[
+            Fault::PauseLrm,
+            Fault::PauseMux,
+            Fault::PauseAll,
+            Fault::CrashLrm,
+            Fault::Isolate,
+            Fault::Outage,
+            Fault::SlowPing,
+        ],
+        &[Phase::Migrating],
+        "Met in the deep tier: `l2/k1/any-host-fault-move`, which isn't closed after two million states; those \
+         of them that `l2/k1/order-live-…` names are closed in the full tier.",
     ),
     (
         &[Fault::ServiceEnds],
