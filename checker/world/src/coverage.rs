@@ -123,7 +123,7 @@ tags! {
     CommitTorn = "commit-torn",
     /// A node came to be fenced.
     ToBeFenced = "to-be-fenced",
-    /// That was the master's own.
+    /// That was the node of who was master until then.
     OwnNodeToBeFenced = "own-node-to-be-fenced",
     /// A node was fenced.
     Fenced = "fenced",

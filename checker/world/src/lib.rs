@@ -39,6 +39,7 @@ pub mod setup;
 pub mod stand_in;
 pub mod state;
 mod step;
+mod unseen;
 
 pub use action::{Action, Proc};
 pub use crm::Said;

@@ -113,7 +113,8 @@ fn nodes() -> Vec<Configuration> {
             "A service may run on one node alone, and people ask for it on the other.",
             asked(strict(&[]), &["migrate vm:101 node2"], 1),
         )
-        .meeting(&[Tag::CommandTaken]),
+        .meeting(&[Tag::CommandTaken, Tag::CameHome])
+        .in_full(),
         holds(
             "l3/preferred-power",
             "The node that a service prefers loses power and returns: the service comes back to it.",
@@ -227,7 +228,7 @@ fn groups() -> Vec<Configuration> {
             one(Some(Fault::Power)),
         )
         .meeting(&[Tag::GroupsMigrated, Tag::RecoveryWaits])
-        .in_full(),
+        .in_deep(),
     ]
 }
 
