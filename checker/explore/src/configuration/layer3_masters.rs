@@ -119,7 +119,7 @@ fn profiles() -> Vec<Configuration> {
             &[Fault::Power],
         )
         .meeting(&[Tag::ProfileChanged, Tag::Recovered])
-        .in_full(),
+        .in_deep(),
         one(
             "shorter-pause-crm",
             "Everybody is told shorter times; one fault: pause-crm.",
@@ -173,13 +173,14 @@ fn machines() -> Vec<Configuration> {
             "A clone of the first machine is on, under its name; nothing fails.",
             cloned(&[]),
         )
-        .meeting(&[Tag::TwoOfOneName]),
+        .meeting(&[Tag::TwoOfOneName])
+        .in_deep(),
         holds(
             "l3/clone-power",
             "A clone of the first machine is on, under its name, and the first one loses power.",
             cloned(&[Fault::Power]),
         )
         .meeting(&[Tag::TwoOfOneName, Tag::TakenByBoot])
-        .in_full(),
+        .in_deep(),
     ]
 }

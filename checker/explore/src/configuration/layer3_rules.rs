@@ -121,7 +121,7 @@ fn nodes() -> Vec<Configuration> {
             preferred(&[Fault::Power]),
         )
         .meeting(&[Tag::Recovered, Tag::CameHome])
-        .in_full(),
+        .in_deep(),
         holds(
             "l3/preferred-migrate",
             "A service is migrated away from the node that it prefers.",
@@ -135,7 +135,7 @@ fn nodes() -> Vec<Configuration> {
             asked(preferred(&[Fault::CrashCrm]), &["migrate vm:101 node2"], 1),
         )
         .meeting(&[Tag::CommandTaken, Tag::MasterChanged])
-        .in_full(),
+        .in_deep(),
     ]
 }
 
