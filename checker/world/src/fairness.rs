@@ -111,7 +111,7 @@ impl World {
         match *action {
             Action::Execute { host, proc, effect } => {
                 let takes = self.is_fit_to_take(host, proc, effect);
-                process(proc).class_on(host) | u64::from(takes) * Actor::Taker.class_on(host)
+                process(proc).class_on(host) | (u64::from(takes) * Actor::Taker.class_on(host))
             }
             Action::ExecuteDelayed { host, proc, .. }
             | Action::Deliver { host, proc, .. }

@@ -282,7 +282,7 @@ const SHOWN_BY_FAULT: &[(Fault, &[Tag])] = &[
     (Fault::CrashCrm, &[Tag::MasterChanged]),
     (Fault::PauseAll, &[Tag::MasterChanged]),
     (Fault::Isolate, &[Tag::MasterChanged]),
-    (Fault::PauseLrm, &[Tag::OwnNodeToBeFenced]),
+    (Fault::PauseLrm, &[Tag::ToBeFenced, Tag::MasterChanged]),
     (Fault::Delay, &[Tag::ZombieApplied]),
 ];
 

@@ -173,8 +173,7 @@ fn machines() -> Vec<Configuration> {
             "A clone of the first machine is on, under its name; nothing fails.",
             cloned(&[]),
         )
-        .meeting(&[Tag::TwoOfOneName])
-        .in_deep(),
+        .meeting(&[Tag::TwoOfOneName]),
         holds(
             "l3/clone-power",
             "A clone of the first machine is on, under its name, and the first one loses power.",
