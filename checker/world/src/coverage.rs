@@ -123,8 +123,6 @@ tags! {
     CommitTorn = "commit-torn",
     /// A node came to be fenced.
     ToBeFenced = "to-be-fenced",
-    /// That was the master's own.
-    OwnNodeToBeFenced = "own-node-to-be-fenced",
     /// A node was fenced.
     Fenced = "fenced",
     /// A node that was to be fenced took its lock in a new boot before it was.

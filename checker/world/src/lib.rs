@@ -41,6 +41,7 @@ pub mod shared;
 pub mod stand_in;
 pub mod state;
 mod step;
+mod unseen;
 
 pub use action::{Action, Proc};
 pub use crm::Said;

@@ -97,10 +97,6 @@ impl World {
             let fenced = Some(NodeState::Fence);
             if before != fenced && now == fenced {
                 tags |= Tag::ToBeFenced.bit();
-                let master = after.written_status().and_then(|status| status.master);
-                if master == Some(node) {
-                    tags |= Tag::OwnNodeToBeFenced.bit();
-                }
             }
             if before == fenced && now == Some(NodeState::Unknown) {
                 tags |= Tag::Fenced.bit();

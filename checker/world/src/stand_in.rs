@@ -59,9 +59,11 @@ pub enum Act {
     Stop(ServiceId),
     /// It says what it is there for now.
     Publish,
+    /// It says that it is there to run services, and doesn't know yet that it has its lock.
+    PublishBefore,
     /// It comes back under a new process.
     Return,
-    /// Cut off from the store, it has stopped its services.
+    /// Cut off from the store, or no longer so, it has stopped its services.
     GiveUp,
     /// Cut off from the store, its watchdog resets its host.
     Reset,
@@ -88,6 +90,7 @@ impl Act {
             | Self::Carry(_)
             | Self::Stop(_)
             | Self::Publish
+            | Self::PublishBefore
             | Self::Return
             | Self::GiveUp
             | Self::Reset
@@ -140,7 +143,7 @@ impl World {
         paused || !self.reaches_store(host)
     }
 
-    fn stand_in_holder(&self, host: usize) -> Option<Holder> {
+    pub(crate) fn stand_in_holder(&self, host: usize) -> Option<Holder> {
         let value = &self.hosts[host];
         let stand_in = value.stand_in.as_ref()?;
         Some(value.holder(stand_in.incarnation))
@@ -246,7 +249,7 @@ impl World {
     }
 
     /// What it is to say, and what its record says.
-    fn published_by(&self, setup: &Setup, host: usize, me: Holder) -> LrmStatus {
+    pub(crate) fn published_by(&self, setup: &Setup, host: usize, me: Holder) -> LrmStatus {
         let results = self.hosts[host].stand_in.as_ref().map(|it| &it.results);
         let state = match self.lock_of_stand_in(setup, host, me) {
             Lock::Mine(_) => LrmState::Active,
@@ -274,6 +277,16 @@ impl World {
         };
         self.forget_results(host);
         let status = self.published_by(setup, host, me);
+        self.write_published(setup, host, me, status);
+    }
+
+    pub(crate) fn write_published(
+        &mut self,
+        setup: &Setup,
+        host: usize,
+        me: Holder,
+        status: LrmStatus,
+    ) {
         let published = Published {
             status,
             written_by: nonce(me),
@@ -340,6 +353,9 @@ impl World {
         if self.has_news(setup, host, me) {
             acts.push(Act::Publish);
         }
+        if self.returns_unseen(setup, host, me) {
+            acts.push(Act::PublishBefore);
+        }
         if self.must_reset(setup, host) {
             acts.push(Act::Reset);
         }
@@ -347,8 +363,14 @@ impl World {
         let id = LockId::Agent(value.node);
         let renewed = self.store.history(id).is_none_or(|it| it.age == 0);
         match (&lock, stand_in.leaving) {
-            // One that was cut off acts on nothing before it has renewed its lock.
-            (Lock::Mine(_), _) if !renewed => {}
+            // One that was cut off acts on nothing before it has renewed its lock, but that it may
+            // find its time over.
+            (Lock::Mine(state), _) if !renewed => {
+                let guarded = *state == GrantState::HeldGuarded;
+                if guarded && !self.running_on(host).is_empty() {
+                    acts.push(Act::GiveUp);
+                }
+            }
             (Lock::Free(_), None) if needed => acts.push(Act::Take),
             (Lock::Mine(GrantState::HeldUnguarded(_)), None) => acts.push(Act::Guard),
             (Lock::Mine(GrantState::HeldGuarded), leaving) => {
@@ -546,6 +568,7 @@ impl World {
                 self.hosts[host].instances[usize::from(service.0)] = Instance::Absent;
             }
             Act::Publish => self.publish(setup, host),
+            Act::PublishBefore => self.publish_before(setup, host),
             Act::Return => self.start_stand_in(setup, host),
             Act::Crash => self.crash_stand_in(host),
             Act::GiveUp => self.hosts[host].instances.fill(Instance::Absent),

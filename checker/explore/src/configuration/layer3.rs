@@ -239,7 +239,6 @@ const CLOSE: &[&str] = &[
     "l3/run",
     "l3/run-power",
     "l3/run-pause-lrm",
-    "l3/run-crash-lrm",
     "l3/run-pause-crm",
     "l3/run-crash-crm",
     "l3/run-pause-all",
@@ -262,6 +261,7 @@ const FULL: &[&str] = &[
     "l3/disable-crash-crm",
     "l3/disable-pause-crm",
     "l3/ignore-crash-crm",
+    "l3/run-crash-lrm",
     "l3/stop-command-crash-crm",
     "l3/stop-command-pause-crm",
 ];
@@ -277,12 +277,12 @@ const SHOWN_BY_FEATURE: &[(&str, &[Tag])] = &[
 
 /// What must have happened where a fault is explored, whatever else is.
 const SHOWN_BY_FAULT: &[(Fault, &[Tag])] = &[
-    (Fault::Power, &[Tag::Fenced, Tag::ReturnedUnfenced]),
+    (Fault::Power, &[Tag::Fenced, Tag::MasterChanged]),
     (Fault::PauseCrm, &[Tag::MasterChanged]),
     (Fault::CrashCrm, &[Tag::MasterChanged]),
     (Fault::PauseAll, &[Tag::MasterChanged]),
     (Fault::Isolate, &[Tag::MasterChanged]),
-    (Fault::PauseLrm, &[Tag::OwnNodeToBeFenced]),
+    (Fault::PauseLrm, &[Tag::ToBeFenced, Tag::MasterChanged]),
     (Fault::Delay, &[Tag::ZombieApplied]),
 ];
 

@@ -113,14 +113,15 @@ fn nodes() -> Vec<Configuration> {
             "A service may run on one node alone, and people ask for it on the other.",
             asked(strict(&[]), &["migrate vm:101 node2"], 1),
         )
-        .meeting(&[Tag::CommandTaken]),
+        .meeting(&[Tag::CommandTaken, Tag::CameHome])
+        .in_full(),
         holds(
             "l3/preferred-power",
             "The node that a service prefers loses power and returns: the service comes back to it.",
             preferred(&[Fault::Power]),
         )
         .meeting(&[Tag::Recovered, Tag::CameHome])
-        .in_full(),
+        .in_deep(),
         holds(
             "l3/preferred-migrate",
             "A service is migrated away from the node that it prefers.",
@@ -134,7 +135,7 @@ fn nodes() -> Vec<Configuration> {
             asked(preferred(&[Fault::CrashCrm]), &["migrate vm:101 node2"], 1),
         )
         .meeting(&[Tag::CommandTaken, Tag::MasterChanged])
-        .in_full(),
+        .in_deep(),
     ]
 }
 
@@ -227,7 +228,7 @@ fn groups() -> Vec<Configuration> {
             one(Some(Fault::Power)),
         )
         .meeting(&[Tag::GroupsMigrated, Tag::RecoveryWaits])
-        .in_full(),
+        .in_deep(),
     ]
 }
 

@@ -121,6 +121,10 @@ pub(super) fn act(scene: &Scene<'_>, host: usize, act: Act) -> (String, Tone) {
         ),
         Act::Stop(id) => (format!("stops {}", one(id)), Tone::Notable),
         Act::Publish => ("says what it is there for".into(), Tone::Routine),
+        Act::PublishBefore => (
+            "says that it waits for its lock, which it has".into(),
+            Tone::Routine,
+        ),
         Act::Return => ("comes back".into(), Tone::Notable),
         Act::GiveUp => (
             "is cut off, and has stopped its services".into(),
