@@ -219,18 +219,23 @@ const fn process(proc: Proc) -> Actor {
     }
 }
 
-/// Whose steps a stand-in's acts are, but for faults and what ends them.
+/// Whose steps a stand-in's acts are, but for faults and what ends them. What it says it says with
+/// every tick anyway; said again and again, it isn't all that it does.
 const fn stand_in(act: Act) -> Option<Actor> {
     match act {
         Act::Reset => Some(Actor::Hardware),
-        Act::Fail(_) | Act::Pause | Act::Crash | Act::Resume => None,
+        Act::Publish
+        | Act::PublishBefore
+        | Act::Fail(_)
+        | Act::Pause
+        | Act::Crash
+        | Act::Resume => None,
         Act::Take
         | Act::Guard
         | Act::Release
         | Act::LeaveRunning
         | Act::Carry(_)
         | Act::Stop(_)
-        | Act::Publish
         | Act::Return
         | Act::GiveUp => Some(Actor::StandIn),
     }
