@@ -59,16 +59,13 @@ fn explore(
             ticker.show(|| progress(&place, now));
         });
         budget.spend(found.seconds_here);
-        match configuration.judge(&found) {
-            Judgement::AsExpected => {}
-            Judgement::Truncated => {
-                screen.warn(&format!("{}: a limit was reached", configuration.name));
-                end = end.and(End::Truncated);
-            }
-            judgement => {
-                screen.complain(&format!("{}: {judgement:?}", configuration.name));
-                end = end.and(End::Violated);
-            }
+        let judgement = configuration.judge(&found);
+        if judgement == Judgement::Truncated {
+            screen.warn(&format!("{}: a limit was reached", configuration.name));
+            end = end.and(End::Truncated);
+        } else if judgement != Judgement::AsExpected {
+            screen.complain(&format!("{}: {judgement:?}", configuration.name));
+            end = end.and(End::Violated);
         }
         coverage.add(covered);
     }

@@ -13,10 +13,10 @@ use crate::picture::wrapped;
 const MARGIN: i64 = 16;
 
 /// From one state's column to the next.
-const PITCH: i64 = 88;
+const PITCH: i64 = 96;
 
 /// A state's box.
-const BOX: (i64, i64) = (82, 72);
+const BOX: (i64, i64) = (91, 72);
 
 /// Where the columns begin: left of them stand the state left and the count.
 const LEFT: i64 = 262;
