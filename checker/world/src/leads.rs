@@ -34,7 +34,7 @@ named! {
     LeavingEnds = "leaving-ends",
     #[doc = "Services left running without a watchdog are guarded again, or moved or stopped properly, at last."]
     GuardedAgain = "guarded-again",
-    #[doc = "A service whose node is to be fenced, or was, runs elsewhere or goes on there at last, unless it was left running unguarded."]
+    #[doc = "A service whose node is to be fenced, or was, runs elsewhere or goes on there at last, unless it was left running unguarded, or nobody knows whether it runs."]
     FenceResolved = "fence-resolved",
     #[doc = "A stack that is to be disarmed is disarmed at last."]
     DisarmCompletes = "disarm-completes",
@@ -343,7 +343,9 @@ impl World {
         let entry = self
             .data(DataKey::Entry(id))
             .and_then(Data::as_entry)
-            .filter(|it| matches!(it.state, ServiceState::Fence | ServiceState::Recovery));
+            .filter(|it| matches!(it.state, ServiceState::Fence | ServiceState::Recovery))
+            // Nobody knows where it runs: a person has to say.
+            .filter(|it| !it.unowned);
         let Some(node) = entry.and_then(|entry| entry.node) else {
             return Standing::over();
         };
