@@ -191,6 +191,7 @@ pub struct Service {
     /// Whether a live move brought it to its node: what is paused there is the newest there is. It
     /// says so until it leaves or is nobody's concern, whatever orders follow: an LRM that never saw
     /// the move's own order goes on with what came as well.
+    #[serde(default)]
     pub brought: bool,
     /// What it is to do.
     pub wanted: Wanted,

@@ -80,7 +80,7 @@ const LEADS: &[(&str, &[Declared])] = &[
         ],
     ),
     (
-        "l3/maintenance-and-power",
+        "l3/maintenance-lost",
         &[
             (Leads::MaintenanceEmpties, None),
             (Leads::FenceResolved, None),

