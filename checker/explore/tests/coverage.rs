@@ -1,10 +1,49 @@
-//! What searches count of the state machines, and what is said of it. That they take what they must is
-//! judged by `ha-checker check --coverage`.
+//! `docs/coverage.md` and its pictures show what `docs/coverage.json` says, and that is of the state
+//! machines and configurations that there are now.
+//!
+//! `ha-checker coverage --document docs` makes all of them anew; `UPDATE_PICTURES=1` draws anew what
+//! is in the figures. That searches take what the figures say is judged by `ha-checker check --coverage`.
 
-use lockstep_explore::configuration;
+mod kept;
+
+use std::fs;
+use std::path::Path;
+
+use lockstep_explore::configuration::{self, Configuration, Expectation, Tier};
 use lockstep_explore::coverage::diagram::Machine;
 use lockstep_explore::coverage::pairs::{FAULTS, Phase};
-use lockstep_explore::coverage::{Counts, Coverage, Covered};
+use lockstep_explore::coverage::{Counts, Coverage, Covered, document, figures};
+
+fn kept_figures() -> Coverage {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = fs::read_to_string(root.join("docs/coverage.json"));
+    let text = text.expect("`ha-checker coverage --document docs` writes it");
+    figures::read(&text).expect("it is as it was written")
+}
+
+#[test]
+fn the_document_shows_the_figures() {
+    let files = document::files(&kept_figures()).into_iter();
+    let wrong: Vec<String> = files
+        .filter_map(|(name, now)| kept::compare(&format!("docs/{name}"), &now))
+        .collect();
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_figures_are_of_the_quick_tier_and_nothing_is_missing_in_them() {
+    let coverage = kept_figures();
+    let quick =
+        |one: &Configuration| one.tier == Tier::Quick && one.expectation == Expectation::Holds;
+    let all = configuration::all().into_iter().filter(quick);
+    let names: Vec<String> = all.map(|one| one.name).collect();
+    let kept: Vec<String> = coverage.each.iter().map(|one| one.name.clone()).collect();
+    assert_eq!(
+        kept, names,
+        "`ha-checker coverage --document docs` counts anew"
+    );
+    assert_eq!(coverage.wrong(true), Vec::<String>::new());
+}
 
 #[test]
 fn what_is_missing_and_what_is_strange_is_said() {
