@@ -4,6 +4,8 @@
 //! the setup in which it does. The declared property is judged alone; then all are, to report
 //! which fires first ([`crate::trial`]).
 
+mod managers;
+
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::Ranks;
 use lockstep_model::manager::status::Requested;
@@ -73,7 +75,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(free_locks());
     cases.extend(services());
     cases.extend(at_last());
-    cases.extend(managers());
+    cases.extend(managers::managers());
     cases.extend(given_orders());
     cases
 }
@@ -107,40 +109,6 @@ fn declared(mutant: Mutant, rule: &'static str, property: Declared, setup: Setup
             latest_reset: None,
         },
     }
-}
-
-/// What the manager decides, and writes.
-fn managers() -> Vec<Case> {
-    vec![
-        case(
-            Mutant::UnfrozenOnWord,
-            "what is frozen",
-            Property::FrozenUntouched,
-            asked(&["disarm-ha freeze", "arm-ha"], &[]),
-        ),
-        case(
-            Mutant::RecoveredAsBrought,
-            "orders",
-            Property::ResumesLatest,
-            asked(&["migrate vm:101 node2"], &[Fault::Power]),
-        ),
-    ]
-}
-
-/// Two hosts with CRMs; people ask for each of these once, and the second host may fail.
-fn asked(commands: &'static [&'static str], faults: &[Fault]) -> Setup {
-    let resource = ClusterSetup::resource(Requested::Started);
-    let mut setup = layer3::cluster(2, 2, vec![resource]);
-    setup.warm = 8;
-    setup.faults = faults.to_vec();
-    setup.fault_budget = u8::from(!faults.is_empty());
-    setup.fault_hosts = vec![1];
-    setup.admin = vec![Admin::Command];
-    setup.admin_budget = u8::try_from(commands.len()).expect("few commands");
-    setup.cluster = setup
-        .cluster
-        .map(|cluster| Box::new(cluster.with_commands(commands)));
-    setup
 }
 
 /// Two CRMs, of which the one that was elected may lose power.
