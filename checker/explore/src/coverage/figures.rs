@@ -95,7 +95,7 @@ pub fn write(coverage: &Coverage) -> String {
 ///
 /// # Errors
 ///
-/// What in it isn't as [`write`] leaves it.
+/// What in it isn't as [`write()`] leaves it.
 pub fn read(text: &str) -> Result<Coverage, String> {
     let all: Vec<Figures> = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let mut coverage = Coverage::default();
