@@ -4,7 +4,7 @@ use lockstep_model::format::groups::Groups;
 use lockstep_model::format::rules::Rules;
 use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::manager::Settings;
-use lockstep_model::manager::command::Command;
+use lockstep_model::manager::command::{Command, Parsed};
 use lockstep_model::manager::status::{Requested, Resource};
 use lockstep_model::master::Files;
 use lockstep_model::name::Names;
@@ -128,6 +128,17 @@ impl ClusterSetup {
         self.only_on = only_on;
         self.apart = apart;
         self
+    }
+
+    /// Whether people may put a node into maintenance.
+    pub(crate) fn may_maintain(&self, node: NodeId) -> bool {
+        let mut asked = self
+            .commands
+            .iter()
+            .filter_map(|command| command.parsed.as_ref());
+        asked.any(|parsed| {
+            matches!(parsed, Parsed::Maintenance { node: Some(of), enable: true } if *of == node)
+        })
     }
 
     /// Whether the rules let a service run on a node.

@@ -109,7 +109,11 @@ impl Setup {
             }
             Leads::FenceResolved if self.cluster.is_none() => Vec::new(),
             Leads::FenceResolved => self.service_ids().map(About::Service).collect(),
-            Leads::MaintenanceEmpties => of_hosts(&|host| self.hosts[host].stand_in),
+            Leads::MaintenanceEmpties => of_hosts(&|index| {
+                let host = &self.hosts[index];
+                let cluster = self.cluster.as_deref();
+                host.stand_in && cluster.is_some_and(|it| it.may_maintain(host.node))
+            }),
             Leads::IdleDisarms | Leads::LeavingEnds | Leads::GuardedAgain => {
                 of_hosts(&|host| self.hosts[host].lrm)
             }
@@ -367,9 +371,12 @@ impl World {
         let status = self.data(DataKey::Status).and_then(Data::as_status);
         let wanted = status
             .is_some_and(|status| status.wants_maintenance(host.node) && status.disarm.is_none());
-        let holds = self
-            .grant(host.node)
-            .is_some_and(|grant| grant.state.is_held() && grant.holder.node == host.node);
+        // What an earlier boot held runs out: nobody is left to give it back.
+        let holds = self.grant(host.node).is_some_and(|grant| {
+            let holder = &grant.holder;
+            let of_this_boot = holder.machine == host.machine && holder.boot == host.boot;
+            grant.state.is_held() && holder.node == host.node && of_this_boot
+        });
         let runs = host.instances.iter().any(|it| *it != Instance::Absent);
         let open = wanted && self.can_serve(index) && (runs || holds);
         self.by_manager(setup, open, Some(host.node))
