@@ -7,6 +7,8 @@
 //! Each of its writes compares the grant that it rests on. It needs no watchdog and no authority
 //! in time: whatever it does late is refused by the store.
 
+mod fencing;
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,9 @@ use crate::lock::{self, Change, Standing};
 use crate::mutation::{Mutant, Mutation};
 use crate::record::{Compare, Key, Outcome, Put, Record, Service, Snapshot, Write};
 use crate::time::{Instant, Wakeup, Why, earliest};
-use crate::visit::{Visit, Visitor, visit_fields, visit_under};
+use crate::visit::{Visit, Visitor, visit_under};
+use fencing::Fencing;
+pub use fencing::{Fenced, Order};
 
 /// A contender for one node's lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +39,7 @@ pub struct Contender {
     services: Vec<(ServiceId, Revision, Service)>,
     /// The move under way.
     moving: Option<(RequestId, Instant)>,
+    fencing: Fencing,
 }
 
 /// What happened to the contender.
@@ -42,6 +47,19 @@ pub struct Contender {
 pub enum Input {
     /// Take the lock as soon as it may be taken.
     Contend,
+    /// There is a fence agent for the node that the lock is of, or there is none any more: as long
+    /// as the lock is contended for and not held, that is asked to switch the machine off.
+    Fence {
+        /// Whether there is one.
+        agent: bool,
+    },
+    /// The answer to [`Effect::Fence`].
+    Fenced {
+        /// Which order.
+        request: RequestId,
+        /// What became of it.
+        fenced: Fenced,
+    },
     /// What the store's watch shows now. It may lag: it feeds the observation, and every write
     /// compares what it rests on.
     Watched(Snapshot),
@@ -89,6 +107,9 @@ pub enum Effect {
     Write(Write),
     /// Read everything linearizably; answer with [`Input::Read`].
     Read(RequestId),
+    /// Have the node's fence agents switch its machine off, and leave it off: never on, never a
+    /// reboot. Answer with [`Input::Fenced`] when all of one try have succeeded, or none has.
+    Fence(Order),
 }
 
 impl Contender {
@@ -104,6 +125,7 @@ impl Contender {
             read_wanted: false,
             services: Vec::new(),
             moving: None,
+            fencing: Fencing::NONE,
         }
     }
 
@@ -151,7 +173,10 @@ impl Contender {
     pub fn awaits(&self, request: RequestId) -> bool {
         let mine =
             |asked: &Option<(RequestId, Instant)>| asked.is_some_and(|(asked, _)| asked == request);
-        mine(&self.reading) || mine(&self.moving) || self.lock.awaits(request)
+        mine(&self.reading)
+            || mine(&self.moving)
+            || self.lock.awaits(request)
+            || self.fencing.awaits(request)
     }
 
     /// Takes in what happened and says what to do.
@@ -164,6 +189,10 @@ impl Contender {
     ) {
         match input {
             Input::Contend => (self.wanted, self.resigned) = (true, false),
+            Input::Fence { agent } => self.want_fence(agent),
+            Input::Fenced { request, fenced } => {
+                self.on_fenced(config, now, (request, fenced), effects);
+            }
             Input::Watched(snapshot) => self.on_snapshot(config, now, &snapshot, effects),
             Input::Read { request, snapshot } => {
                 self.on_read(config, now, request, &snapshot, effects);
@@ -243,6 +272,7 @@ impl Contender {
             .filter(|(_, _, service)| service.location == node)
             .map(|(id, revision, service)| (id, revision, service.clone()))
             .collect();
+        self.fencing.take_in(node, snapshot);
     }
 
     fn on_written<M: Mutation>(
@@ -260,6 +290,10 @@ impl Contender {
         {
             // Moved or refused: what is there now has to be read.
             self.read_wanted = true;
+            return;
+        }
+        if self.fencing.on_written(request, outcome) {
+            self.read_wanted |= outcome == Outcome::Refused;
             return;
         }
         let change = self.lock.on_outcome(config, now, request, outcome);
@@ -364,6 +398,10 @@ impl Contender {
         {
             self.read_wanted = true;
         }
+        if self.fencing.time_out(config, now) {
+            effects.say(Event::RequestUnanswered);
+            self.read_wanted = true;
+        }
     }
 
     fn proceed<M: Mutation>(
@@ -382,11 +420,17 @@ impl Contender {
             return;
         }
         let Some(hold) = self.lock.hold() else {
-            if self.wanted
-                && let Standing::Free(takeover) = self.lock.standing(config, now)
-            {
-                let write = self.lock.take(config, now, takeover);
-                effects.push(Effect::Write(write));
+            match self.standing(config, now) {
+                Standing::Free(takeover) if self.wanted => {
+                    let write = self.lock.take(config, now, takeover);
+                    effects.push(Effect::Write(write));
+                }
+                Standing::Unknown => {}
+                Standing::Free(_)
+                | Standing::Silent(_)
+                | Standing::Mine
+                | Standing::LeftRunning
+                | Standing::OtherMachine => self.fence(config, now, effects),
             }
             return;
         };
@@ -440,6 +484,11 @@ impl Contender {
             reading,
             self.moving.as_ref().map(|(_, sent)| answer(*sent)),
             silence.filter(|_| reading.is_none()),
+            self.fencing
+                .next_wakeup(config)
+                .filter(|_| reading.is_none())
+                .filter(|_| !self.lock.is_busy() || config.broken(Mutant::FenceWakesBusy))
+                .filter(|_| self.lock.hold().is_none()),
         ])
     }
 
@@ -460,21 +509,27 @@ impl Visit for (ServiceId, Revision, Service) {
     }
 }
 
-visit_fields!(Contender {
-    node,
-    lock,
-    reading,
-    services,
-    moving
-});
+impl Visit for Contender {
+    fn visit<V: Visitor + ?Sized>(&mut self, visitor: &mut V) {
+        self.visit_fencing(visitor);
+        self.node.visit(visitor);
+        self.lock.visit(visitor);
+        self.reading.visit(visitor);
+        self.services.visit(visitor);
+        self.moving.visit(visitor);
+    }
+}
 
 impl Input {
     /// The request that this answers, if it is an answer from the store.
     #[must_use]
     pub const fn answers(&self) -> Option<RequestId> {
         match self {
-            Self::Read { request, .. } | Self::Written { request, .. } => Some(*request),
+            Self::Read { request, .. }
+            | Self::Written { request, .. }
+            | Self::Fenced { request, .. } => Some(*request),
             Self::Contend
+            | Self::Fence { .. }
             | Self::Watched(_)
             | Self::Move { .. }
             | Self::Recover { .. }
@@ -497,9 +552,10 @@ impl Visit for Input {
                 request.visit(visitor);
                 outcome.visit(visitor);
             }
+            Self::Fenced { request, .. } => request.visit(visitor),
             Self::Move { target, .. } => visitor.node(target),
             Self::Recover { order, .. } => order.visit(visitor),
-            Self::Contend | Self::LetGo | Self::Resign | Self::Timer => {}
+            Self::Fence { .. } | Self::Contend | Self::LetGo | Self::Resign | Self::Timer => {}
         }
     }
 }
@@ -509,6 +565,7 @@ impl Visit for Effect {
         match self {
             Self::Write(write) => write.visit(visitor),
             Self::Read(request) => request.visit(visitor),
+            Self::Fence(order) => order.visit(visitor),
         }
     }
 }

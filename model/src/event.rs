@@ -59,6 +59,21 @@ pub enum Event {
         /// The node that both act for.
         node: NodeId,
     },
+    /// A fence agent is asked to switch a node's machine off.
+    FencingByAgent {
+        /// The node.
+        node: NodeId,
+    },
+    /// A fence agent has switched a node's machine off.
+    FencedByAgent {
+        /// The node.
+        node: NodeId,
+    },
+    /// A fence agent doesn't know whether a node's machine is off.
+    AgentDidNotFence {
+        /// The node.
+        node: NodeId,
+    },
     /// A request to the store had no answer in time; its outcome is open.
     RequestUnanswered,
     /// The LRM's state changed.
@@ -179,12 +194,14 @@ impl Event {
             | Self::Moved { .. }
             | Self::Armed { .. }
             | Self::Disarmed => Level::Info,
+            Self::FencingByAgent { .. } | Self::FencedByAgent { .. } => Level::Notice,
             Self::RequestUnanswered
             | Self::Unclear(_)
             | Self::Retries { .. }
             | Self::TerminateIgnored => Level::Warning,
             Self::GivesUpStart { .. }
             | Self::NotMoved(_)
+            | Self::AgentDidNotFence { .. }
             | Self::LockLost { .. }
             | Self::SecondBoot { .. }
             | Self::OtherMachine { .. }
@@ -218,6 +235,14 @@ impl fmt::Display for Event {
             Self::OtherMachine { node } => write!(
                 f,
                 "another machine held the lock of {node}: refusing to take it until a person replaces the node"
+            ),
+            Self::FencingByAgent { node } => write!(f, "start fencing node '{node}'"),
+            Self::FencedByAgent { node } => {
+                write!(f, "the machine of node '{node}' is off, a fence agent says")
+            }
+            Self::AgentDidNotFence { node } => write!(
+                f,
+                "tried all fence devices for node '{node}': asking again when its lock's time is over"
             ),
             Self::RequestUnanswered => f.write_str("a store request had no answer in time"),
             Self::LrmState { from, to } => write!(f, "status change {from} => {to}"),

@@ -229,6 +229,29 @@ mutants! {
     UnfrozenOnWord = "unfrozen-on-word",
     /// What is recovered to another node counts as brought there.
     RecoveredAsBrought = "recovered-as-brought",
+    /// A service is dropped whatever its configuration says by then.
+    RemovalUncompared = "removal-uncompared",
+    /// Commands are taken whether or not more have come since they were read.
+    CommandsUncompared = "commands-uncompared",
+    /// Rules are read, and followed by nobody.
+    RulesUnheeded = "rules-unheeded",
+    /// Nobody contends for the lock of a node that is to be fenced.
+    NeverContends = "never-contends",
+    /// What is to run is ordered to stay as it is.
+    StartNotOrdered = "start-not-ordered",
+    /// A disarmed stack waits for ever for LRMs that have let go.
+    DisarmNeverEnds = "disarm-never-ends",
+    /// An LRM's word that its node is in maintenance isn't heeded.
+    MaintenanceUnheeded = "maintenance-unheeded",
+    // Fence agents.
+    /// A contender is woken for a fence that has nothing to add any more.
+    FenceWakesBusy = "fence-wakes-busy",
+    /// A fence agent is asked before the store knows.
+    FenceUnrecorded = "fence-unrecorded",
+    /// Nothing is thought to trail from a machine that was switched off.
+    FencedDoesNotTrail = "fenced-does-not-trail",
+    /// A lock is taken after its node's machine was switched off, whatever term it shows now.
+    FencedAnyTerm = "fenced-any-term",
     // Orders.
     /// A service is reported to run although the lock that says so is being given back.
     AdoptReleased = "adopt-released",
@@ -246,6 +269,10 @@ mutants! {
     LeaveWithoutRevision = "leave-without-revision",
     /// What is to stay as it is is stopped.
     UntouchedStopped = "untouched-stopped",
+    /// What is nobody's concern is stopped.
+    IgnoredStopped = "ignored-stopped",
+    /// A failed start is repeated for ever, however often it may be.
+    StartsForEver = "starts-for-ever",
 }
 
 #[cfg(test)]

@@ -194,7 +194,8 @@ impl Presence {
                 | Data::Resource(_)
                 | Data::Commands(_)
                 | Data::Rules(_)
-                | Data::Groups(_),
+                | Data::Groups(_)
+                | Data::Fence(_),
             )
             | None => None,
         };

@@ -51,6 +51,8 @@ pub enum DataKey {
     Rules,
     /// The groups that rules are to replace.
     Groups,
+    /// Which term of a node's lock its fence agents were to end last.
+    Fence(NodeId),
 }
 
 /// The content of a record.
@@ -86,6 +88,8 @@ pub enum Data {
     Rules(Rules),
     /// Under [`DataKey::Groups`].
     Groups(Groups),
+    /// Under [`DataKey::Fence`].
+    Fence(Fence),
 }
 
 impl Data {
@@ -133,6 +137,35 @@ pub struct Published {
     pub status: LrmStatus,
     /// The request that wrote this record.
     pub written_by: RequestId,
+}
+
+/// A term of a node's lock that a fence agent is asked to end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fence {
+    /// Which term.
+    pub term: Term,
+    /// The request that wrote this record.
+    pub written_by: RequestId,
+}
+
+/// A term of a node's lock, and what it was held on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Term {
+    /// The machine.
+    pub machine: MachineId,
+    /// That machine's boot.
+    pub boot: BootId,
+    /// Which term.
+    pub epoch: Epoch,
+}
+
+impl Term {
+    /// Visits the term as one of `lock`.
+    pub fn visit_under<V: Visitor + ?Sized>(&mut self, lock: LockId, visitor: &mut V) {
+        visitor.machine(&mut self.machine);
+        visitor.boot(&mut self.boot);
+        visitor.epoch(lock, &mut self.epoch);
+    }
 }
 
 /// One term of a lock, or how the last one ended.
@@ -488,7 +521,7 @@ impl Key {
             Self::Grant(LockId::Agent(node)) | Self::Beat(LockId::Agent(node)) => {
                 visitor.node(node)
             }
-            Self::Data(DataKey::Lrm(node)) => visitor.node(node),
+            Self::Data(DataKey::Lrm(node) | DataKey::Fence(node)) => visitor.node(node),
             Self::Grant(LockId::Manager)
             | Self::Beat(LockId::Manager)
             | Self::Service(_)
@@ -546,7 +579,13 @@ fn visit_record<V: Visitor + ?Sized>(key: &mut Key, record: &mut Record, visitor
             visitor.author(&mut beat.written_by);
         }
         Record::Service(service) => service.visit(visitor),
-        Record::Data(data) => data.visit(visitor),
+        Record::Data(data) => match (&mut **data, &*key) {
+            (Data::Fence(fence), Key::Data(DataKey::Fence(node))) => {
+                fence.term.visit_under(LockId::Agent(*node), visitor);
+                visitor.author(&mut fence.written_by);
+            }
+            (data, _) => data.visit(visitor),
+        },
     }
     key.visit_node(visitor);
 }
@@ -588,6 +627,8 @@ impl Visit for Data {
             Self::Entry(entry) => entry.visit(visitor),
             // What people say names nodes by their ids, and has nothing relative but them.
             Self::Resource(_) | Self::Commands(_) | Self::Rules(_) | Self::Groups(_) => {}
+            // Whose lock its term is of, the key says: it is visited with that.
+            Self::Fence(_) => {}
         }
     }
 }

@@ -113,6 +113,8 @@ pub enum Why {
     KillServices,
     /// A job that failed or gave no clear answer is tried again.
     Retry,
+    /// Nothing of a machine that was switched off trails any more.
+    FenceSettles,
     /// Nothing is to run here; the lock is given back.
     Idle,
     /// A process shows that it lives.

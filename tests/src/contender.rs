@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use lockstep_model::config::Config;
-use lockstep_model::contender::{Contender, Effect, Input};
+use lockstep_model::contender::{Contender, Effect, Fenced, Input};
 use lockstep_model::id::{Holder, NodeId, Revision};
 use lockstep_model::journal::Kind;
 use lockstep_model::mutation::NoMutation;
@@ -161,6 +161,11 @@ impl Driver {
                 let snapshot = self.store.read().ok()?;
                 Some(Input::Read { request, snapshot })
             }
+            // Nobody has told it of an agent.
+            Effect::Fence(order) => Some(Input::Fenced {
+                request: order.request,
+                fenced: Fenced::Failed,
+            }),
         }
     }
 }

@@ -120,7 +120,9 @@ fn macro_of(fault: Fault) -> &'static str {
         | Fault::CrashCrm
         | Fault::Suspend
         | Fault::Rollback
-        | Fault::HandEdit => panic!("the twin doesn't know {fault:?}"),
+        | Fault::HandEdit
+        | Fault::FenceFails
+        | Fault::FenceLies => panic!("the twin doesn't know {fault:?}"),
     }
 }
 

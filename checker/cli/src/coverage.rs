@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use lockstep_explore::configuration::{Configuration, Expectation, Judgement};
 use lockstep_explore::coverage::diagram::Machine;
-use lockstep_explore::coverage::pairs::{FAULTS, Phase, fault_name};
+use lockstep_explore::coverage::pairs::Phase;
 use lockstep_explore::coverage::{Coverage, Standing, document, figures};
+use lockstep_world::Fault;
 
 use crate::amount::grouped;
 use crate::arguments;
@@ -137,7 +138,7 @@ fn pairs(coverage: &Coverage) -> String {
     };
     let phases = Phase::ALL.map(|phase| phase.name().to_owned());
     let mut text = format!("\n{}", row("fault", &phases));
-    for fault in FAULTS {
+    for fault in Fault::ALL.iter().copied() {
         let cells = Phase::ALL.map(|phase| match coverage.pair(fault, phase) {
             Standing::Met(_) | Standing::Contradicted(..) => {
                 document::places(&coverage.places(fault, phase))
@@ -145,7 +146,7 @@ fn pairs(coverage: &Coverage) -> String {
             Standing::Explained(_) => "-".to_owned(),
             Standing::Missing => "MISSING".to_owned(),
         });
-        text.push_str(&row(fault_name(fault), &cells));
+        text.push_str(&row(fault.name(), &cells));
     }
     text
 }

@@ -147,6 +147,7 @@ fn take_host(host: &Host, parts: &mut Parts) {
         instances,
         trailing,
         workers,
+        agents,
         intents,
         failed,
         isolated,
@@ -169,7 +170,7 @@ fn take_host(host: &Host, parts: &mut Parts) {
     put(parts, Kind::Power, &(processes, identity, clock));
     let kernel = (kill_timer, marker, slow_ping, mux_peer, last_deadline);
     put(parts, Kind::Device, &(device, kernel));
-    let services = (instances, trailing, workers, intents, failed);
+    let services = (instances, trailing, workers, intents, failed, agents);
     put(parts, Kind::Services, &services);
     for lrm in lrms {
         take_process(lrm, Kind::Lrm, Kind::LrmMail, parts);
@@ -197,7 +198,7 @@ fn put_host(parts: &mut Pieces<'_, '_>) -> Option<Host> {
     let (isolated, stopped, suspended, stop_left, drift_wait) = clock;
     let (device, kernel) = get(parts, Kind::Device)?;
     let (kill_timer, marker, slow_ping, mux_peer, last_deadline) = kernel;
-    let (instances, trailing, workers, intents, failed) = get(parts, Kind::Services)?;
+    let (instances, trailing, workers, intents, failed, agents) = get(parts, Kind::Services)?;
     let Processes {
         lrms,
         mux,
@@ -230,6 +231,7 @@ fn put_host(parts: &mut Pieces<'_, '_>) -> Option<Host> {
         instances,
         trailing,
         workers,
+        agents,
         intents,
         failed,
         isolated,

@@ -4,6 +4,7 @@
 //! the setup in which it does. The declared property is judged alone; then all are, to report
 //! which fires first ([`crate::trial`]).
 
+mod agents;
 mod managers;
 
 use lockstep_model::config::{Config, Timing};
@@ -76,6 +77,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(services());
     cases.extend(at_last());
     cases.extend(managers::managers());
+    cases.extend(agents::agents());
     cases.extend(given_orders());
     cases
 }
@@ -674,6 +676,21 @@ fn given_orders() -> Vec<Case> {
             rule,
             Property::ErrorUntouched,
             one(&[Order::LeaveUntouched], &[]),
+        ),
+        case(
+            Mutant::IgnoredStopped,
+            rule,
+            Property::IgnoredUntouched,
+            one(&[Order::Ignore], &[]),
+        ),
+        case(
+            Mutant::StartsForEver,
+            rule,
+            Property::PolicyBounds,
+            Setup {
+                instant_agents: false,
+                ..one(&[Order::Stop, Order::Start], &[Fault::AgentFails])
+            },
         ),
     ]
 }

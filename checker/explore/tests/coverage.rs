@@ -11,8 +11,9 @@ use std::path::Path;
 
 use lockstep_explore::configuration::{self, Configuration, Expectation, Tier};
 use lockstep_explore::coverage::diagram::Machine;
-use lockstep_explore::coverage::pairs::{FAULTS, Phase};
+use lockstep_explore::coverage::pairs::Phase;
 use lockstep_explore::coverage::{Counts, Coverage, Covered, document, figures};
+use lockstep_world::Fault;
 
 fn kept_figures() -> Coverage {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -94,7 +95,7 @@ fn a_search_counts_what_it_takes() {
         "nothing fails"
     );
     assert!(edge(Machine::Crm, "wait_for_quorum", "master") > 0);
-    let pairs = FAULTS
+    let pairs = Fault::ALL
         .iter()
         .flat_map(|fault| Phase::ALL.map(|phase| (*fault, phase)));
     let met = pairs.filter(|(fault, phase)| covered.counts.pair(*fault, *phase) > 0);

@@ -137,6 +137,7 @@ fn symmetric_hosts() {
     let configuration = named("l1/k1/three-hosts-crash-mux").expect("a configuration");
     let with = explore(&configuration.setup);
     let without = explore(&Setup {
+        fenceable: Vec::new(),
         symmetric: Vec::new(),
         ..configuration.setup
     });

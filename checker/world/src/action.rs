@@ -100,6 +100,27 @@ pub enum Action {
         /// Which worker.
         worker: usize,
     },
+    /// A fence agent switches a machine off, and says so.
+    Fence {
+        /// The host that asked for it.
+        host: usize,
+        /// Which of its agents.
+        agent: usize,
+    },
+    /// A fence agent fails, and says so.
+    FenceFails {
+        /// The host that asked for it.
+        host: usize,
+        /// Which of its agents.
+        agent: usize,
+    },
+    /// A fence agent says that it has switched a machine off, and hasn't.
+    FenceLies {
+        /// The host that asked for it.
+        host: usize,
+        /// Which of its agents.
+        agent: usize,
+    },
     /// A delayed request reaches the store.
     Apply {
         /// Which.
@@ -419,6 +440,9 @@ impl Action {
         "disarm",
         "arm",
         "order",
+        "fence",
+        "fence-fails",
+        "fence-lies",
     ];
 
     /// The kind of fault that this is, if it is one that draws on the budget.
@@ -444,6 +468,8 @@ impl Action {
                 None => return None,
             },
             Self::Suspend { .. } => Fault::Suspend,
+            Self::FenceFails { .. } => Fault::FenceFails,
+            Self::FenceLies { .. } => Fault::FenceLies,
             Self::Pause { proc, .. } => proc.faults().0,
             Self::Crash { proc, .. } => proc.faults().1,
             Self::Execute { .. }
@@ -451,6 +477,7 @@ impl Action {
             | Self::Watch { .. }
             | Self::Wake { .. }
             | Self::Work { .. }
+            | Self::Fence { .. }
             | Self::Apply { .. }
             | Self::Answer { .. }
             | Self::Reset { .. }
@@ -550,6 +577,9 @@ impl Action {
             Self::Disarm { .. } => 54,
             Self::Arm => 55,
             Self::Order { .. } => 56,
+            Self::Fence { .. } => 57,
+            Self::FenceFails { .. } => 58,
+            Self::FenceLies { .. } => 59,
         }
     }
 

@@ -121,6 +121,7 @@ impl Host {
         self.presence.visit(visitor);
         self.stand_in.visit(visitor);
         self.workers.visit(visitor);
+        self.agents.visit(visitor);
         for failed in &mut self.failed {
             failed.uid.visit(visitor);
         }
@@ -324,6 +325,9 @@ impl World {
             }
             if !host.workers.is_sorted() {
                 host.workers.sort_unstable();
+            }
+            if !host.agents.is_sorted() {
+                host.agents.sort_unstable();
             }
         }
         if !self.store.delayed.is_sorted() {

@@ -168,6 +168,7 @@ impl ClusterSetup {
             node_stats: &[],
             service_stats: &self.stats,
             versions: &self.versions,
+            fenceable: &[],
         }
     }
 }

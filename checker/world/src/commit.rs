@@ -251,20 +251,18 @@ fn chosen(before: &Entry, after: &Entry) -> Option<NodeId> {
     after.node.filter(|_| after.node != before.node && !arrived)
 }
 
-/// Whether a service in this state runs, or is about to, on its node.
+/// Whether a service in this state runs, or may run, on its node (`scheduling.md` 2.1).
 const fn uses_a_node(state: ServiceState) -> bool {
     match state {
         ServiceState::Started
         | ServiceState::Migrate
         | ServiceState::Relocate
         | ServiceState::RequestStart
-        | ServiceState::RequestStartBalance => true,
-        ServiceState::RequestStop
-        | ServiceState::Stopped
+        | ServiceState::RequestStartBalance
+        | ServiceState::RequestStop
         | ServiceState::Freeze
-        | ServiceState::Error
-        | ServiceState::Fence
-        | ServiceState::Recovery => false,
+        | ServiceState::Error => true,
+        ServiceState::Stopped | ServiceState::Fence | ServiceState::Recovery => false,
     }
 }
 

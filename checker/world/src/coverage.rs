@@ -127,6 +127,14 @@ tags! {
     Fenced = "fenced",
     /// A node that was to be fenced took its lock in a new boot before it was.
     ReturnedUnfenced = "returned-unfenced",
+    /// A fence agent switched off a machine that was on.
+    FencedByAgent = "fenced-by-agent",
+    /// One did so when the machine had booted again since that was decided.
+    FencedLate = "fenced-late",
+    /// A lock was taken on an agent's word, before its silence would have been enough.
+    TakenFenced = "taken-fenced",
+    /// A lock was taken on an agent's word, and with it what its node had left running.
+    TakenLeftRunning = "taken-left-running",
     /// A service was recovered to another node.
     Recovered = "recovered",
     /// Time passed while a service could have been recovered, had there been a node for it.
@@ -212,6 +220,7 @@ impl World {
             Action::Work { host, worker } => {
                 tags |= job_tag(host, self.hosts[host].workers[worker].job);
             }
+            Action::Fence { host, agent } => tags |= self.tags_of_fence(host, agent),
             Action::SecondLrm { .. } => tags |= Tag::SecondLrm.bit(),
             Action::Suspend { .. } => tags |= Tag::Suspended.bit(),
             _ => {}
@@ -368,6 +377,7 @@ impl World {
             return tags;
         };
         let home = new.holder.node == old.holder.node;
+        tags |= self.tags_of_fenced(node, old, new);
         tags |= match (home, old.state.is_held()) {
             (true, _) if new.holder.boot == old.holder.boot => Tag::TakenInBoot.bit(),
             (true, _) => Tag::TakenByBoot.bit(),

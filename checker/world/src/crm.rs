@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use lockstep_model::contender::Fenced;
 use lockstep_model::event::Event;
 use lockstep_model::id::{LockId, RequestId};
-use lockstep_model::master::{self, Effect, Input, Master, Outbox};
+use lockstep_model::master::{self, Effect, Files, Input, Master, Outbox};
 use lockstep_model::record::{
     Data, DataKey, Grant, GrantState, Key, Outcome, Put, Record, Snapshot,
 };
@@ -50,6 +51,13 @@ pub enum FromStore {
         /// What became of it.
         outcome: Outcome,
     },
+    /// The answer of a fence agent.
+    Fenced {
+        /// To which order.
+        request: RequestId,
+        /// What became of it.
+        fenced: Fenced,
+    },
 }
 
 impl FromStore {
@@ -57,7 +65,9 @@ impl FromStore {
     #[must_use]
     pub const fn answers(&self) -> RequestId {
         match self {
-            Self::Read { request, .. } | Self::Written { request, .. } => *request,
+            Self::Read { request, .. }
+            | Self::Written { request, .. }
+            | Self::Fenced { request, .. } => *request,
         }
     }
 }
@@ -67,7 +77,7 @@ impl FromStore {
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::Read { .. } => None,
+            Self::Read { .. } | Self::Fenced { .. } => None,
             Self::Written { outcome, .. } => Some(*outcome),
         }
     }
@@ -84,6 +94,7 @@ impl Visit for FromStore {
                 request.visit(visitor);
                 outcome.visit(visitor);
             }
+            Self::Fenced { request, .. } => request.visit(visitor),
         }
     }
 }
@@ -114,7 +125,10 @@ impl World {
         let (Some(process), Some(cluster)) = (&mut self.hosts[host].crm, &setup.cluster) else {
             return Vec::new();
         };
-        let files = &cluster.files();
+        let files = &Files {
+            fenceable: &setup.fenceable,
+            ..cluster.files()
+        };
         let input = match *taken {
             Taken::Started => Input::Started,
             Taken::Answer(&FromStore::Read {
@@ -127,6 +141,9 @@ impl World {
             },
             Taken::Answer(&FromStore::Written { request, outcome }) => {
                 Input::Written { request, outcome }
+            }
+            Taken::Answer(&FromStore::Fenced { request, fenced }) => {
+                Input::Fenced { request, fenced }
             }
             Taken::Watched(snapshot) => Input::Watched { snapshot, files },
             Taken::Timer => Input::Timer,
@@ -151,6 +168,7 @@ impl World {
         match effect {
             Effect::Write(write) => self.send_write(setup, host, Proc::Crm, write, delayed),
             Effect::Read(request) => self.send_read(setup, host, Proc::Crm, request, delayed),
+            Effect::Fence(order) => self.hosts[host].agents.push(order),
             Effect::Exit => self.hosts[host].crm = None,
         }
         // What is answered in time is taken in at once: another order is that of a delayed request.

@@ -92,6 +92,9 @@ impl World {
                 });
             }
         }
+        for (agent, _) in host.agents.iter().enumerate() {
+            actions.push(Action::Fence { host: index, agent });
+        }
         for act in self.acts(setup, index) {
             actions.push(Action::StandIn { host: index, act });
         }
@@ -272,13 +275,8 @@ impl World {
             if lrm_runs && setup.admin.contains(&Admin::StopLrm) {
                 actions.push(Action::StopLrm { host: index });
             }
-            for (admin, way) in [
-                (Admin::StopAndFreezeLrm, Leave::StopAndFreeze),
-                (Admin::MigrateLrm, Leave::Migrate),
-            ] {
-                if lrm_runs && setup.admin.contains(&admin) {
-                    actions.push(Action::EndLrm { host: index, way });
-                }
+            if lrm_runs {
+                add_other_ways(setup, index, actions);
             }
             if host.lrms.len() == 1 && setup.admin.contains(&Admin::SecondLrm) {
                 actions.push(Action::SecondLrm { host: index });
@@ -320,6 +318,7 @@ impl World {
             if setup.admin.contains(&Admin::StopLrm) {
                 actions.push(Action::StopLrm { host: index });
             }
+            add_other_ways(setup, index, actions);
         }
         if host.runs(Proc::Crm) && host.crm.is_some() && setup.admin.contains(&Admin::StopCrm) {
             actions.push(Action::StopCrm { host: index });
@@ -471,6 +470,14 @@ impl World {
                 });
             }
         }
+        for (agent, _) in host.agents.iter().enumerate() {
+            if self.allows(setup, Fault::FenceFails) {
+                actions.push(Action::FenceFails { host: index, agent });
+            }
+            if self.allows(setup, Fault::FenceLies) {
+                actions.push(Action::FenceLies { host: index, agent });
+            }
+        }
         if self.allows(setup, Fault::ServiceEnds) {
             for (number, instance) in (0..).zip(&host.instances) {
                 if instance.runs() {
@@ -592,5 +599,17 @@ impl World {
             || self.must_reset(setup, index)
             || self.reset_due(setup, index) == Some(0)
             || (host.mux.is_some() && Self::is_due(setup, host.kill_timer.map(late)))
+    }
+}
+
+/// The ways in which people have an LRM end but restarting and stopping it.
+fn add_other_ways(setup: &Setup, host: usize, actions: &mut Vec<Action>) {
+    for (admin, way) in [
+        (Admin::StopAndFreezeLrm, Leave::StopAndFreeze),
+        (Admin::MigrateLrm, Leave::Migrate),
+    ] {
+        if setup.admin.contains(&admin) {
+            actions.push(Action::EndLrm { host, way });
+        }
     }
 }

@@ -116,6 +116,7 @@ impl World {
                     contender::Effect::Read(request) => {
                         self.send_read(setup, host, proc, request, delayed);
                     }
+                    contender::Effect::Fence(order) => self.hosts[host].agents.push(order),
                 }
                 Vec::new()
             }

@@ -144,6 +144,10 @@ impl World {
             Action::StandIn { host, act } => stand_in(act).map_or(0, |actor| actor.class_on(host)),
             Action::Tick | Action::TickDrifting { .. } => TIME,
             Action::WorkHangs { .. }
+            // A fence agent may take for ever: the lock's silence is what is relied on.
+            | Action::Fence { .. }
+            | Action::FenceFails { .. }
+            | Action::FenceLies { .. }
             | Action::Apply { .. }
             | Action::Answer { .. }
             | Action::Pause { .. }

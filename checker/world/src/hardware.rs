@@ -56,6 +56,7 @@ impl World {
         value.presence = None;
         value.stand_in = None;
         value.workers.clear();
+        value.agents.clear();
         value.intents.clear();
         value.failed.clear();
         value.stopped = false;
@@ -155,6 +156,10 @@ impl World {
         let mut process = Process::new(incarnation, Contender::new(lock, me));
         process.notified = true;
         value.contender = Some(Shared::new(process));
+        if setup.fenceable.contains(&lock) {
+            let there_is = contender::Input::Fence { agent: true };
+            self.step_contender(setup, host, there_is);
+        }
         if !setup.admin.contains(&Admin::LetGo) {
             self.step_contender(setup, host, contender::Input::Contend);
         }

@@ -7,6 +7,7 @@
 //! no such excuse.
 
 use lockstep_model::id::{LockId, NodeId, ServiceId};
+use lockstep_model::manager::status::Requested;
 use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{Data, DataKey, Key, Wanted};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ named! {
     DisarmCompletes = "disarm-completes",
     #[doc = "A node that is put into maintenance runs nothing and gives its lock back at last."]
     MaintenanceEmpties = "maintenance-empties",
+    #[doc = "A service that is configured to run runs, wherever a manager can have it run."]
+    RequestedRuns = "requested-runs",
 }
 
 impl Leads {
@@ -108,7 +111,10 @@ impl Setup {
                 self.service_ids().map(About::Service).collect()
             }
             Leads::FenceResolved if self.cluster.is_none() => Vec::new(),
-            Leads::FenceResolved => self.service_ids().map(About::Service).collect(),
+            Leads::RequestedRuns if self.cluster.is_none() => Vec::new(),
+            Leads::FenceResolved | Leads::RequestedRuns => {
+                self.service_ids().map(About::Service).collect()
+            }
             Leads::MaintenanceEmpties => of_hosts(&|index| {
                 let host = &self.hosts[index];
                 let cluster = self.cluster.as_deref();
@@ -142,10 +148,14 @@ impl World {
             (Leads::GuardedAgain, About::Host(host)) => self.guarded_again(setup, host),
             (Leads::MasterExists, About::Cluster) => self.master_exists(setup),
             (Leads::FenceResolved, About::Service(service)) => self.fence_resolved(setup, service),
+            (Leads::RequestedRuns, About::Service(service)) => self.requested_runs(setup, service),
             (Leads::DisarmCompletes, About::Cluster) => self.disarm_completes(setup),
             (Leads::MaintenanceEmpties, About::Host(host)) => self.maintenance_empties(setup, host),
             (
-                Leads::WantedRuns | Leads::StopCompletes | Leads::FenceResolved,
+                Leads::WantedRuns
+                | Leads::StopCompletes
+                | Leads::FenceResolved
+                | Leads::RequestedRuns,
                 About::Host(_) | About::Cluster,
             )
             | (
@@ -334,8 +344,9 @@ impl World {
     fn by_manager(&self, setup: &Setup, open: bool, node: Option<NodeId>) -> Standing {
         let mut hosts = 0..self.hosts.len();
         let decided = hosts.clone().any(|host| self.can_decide(setup, host));
-        let other = |host: usize| Some(self.hosts[host].node) != node && self.can_serve(host);
-        let taken = node.is_none() || hosts.any(other);
+        let serves = |host: usize| self.can_serve(host) || self.serves(setup, host);
+        let other = |host: usize| Some(self.hosts[host].node) != node && serves(host);
+        let taken = hosts.any(other);
         Standing {
             made: open,
             kept: !open || !decided || !taken,
@@ -355,6 +366,33 @@ impl World {
         };
         let left = self.grant(node).is_some_and(|grant| grant.state.lists(id));
         self.by_manager(setup, !left, Some(node))
+    }
+
+    /// Nobody runs what is in error, what was left running and its node lost, and what nobody has
+    /// reported on, if its node can't.
+    fn requested_runs(&self, setup: &Setup, id: ServiceId) -> Standing {
+        let resource = self.data(DataKey::Resource(id)).and_then(Data::as_resource);
+        let requested = resource.is_some_and(|it| it.requested == Requested::Started);
+        let entry = self.data(DataKey::Entry(id)).and_then(Data::as_entry);
+        let given_up = entry.is_some_and(|entry| {
+            let left = entry.node.and_then(|node| self.grant(node));
+            let mut hosts = self.hosts.iter().enumerate();
+            let there = hosts.any(|(index, host)| {
+                Some(host.node) == entry.node
+                    && (self.can_serve(index) || self.serves(setup, index))
+            });
+            entry.state == ServiceState::Error
+                || (entry.unowned && !there)
+                || left.is_some_and(|grant| grant.state.lists(id))
+        });
+        let status = self.data(DataKey::Status).and_then(Data::as_status);
+        let disarmed = status.is_some_and(|status| status.disarm.is_some());
+        let runs = |host: &Shared<Host>| {
+            let instance = host.instances.get(usize::from(id.0));
+            instance == Some(&Instance::Running)
+        };
+        let open = requested && !given_up && !disarmed && !self.hosts.iter().any(runs);
+        self.by_manager(setup, open, None)
     }
 
     fn disarm_completes(&self, setup: &Setup) -> Standing {

@@ -23,6 +23,7 @@ pub mod crm;
 mod enabled;
 mod execute;
 pub mod fairness;
+mod fencing;
 mod hardware;
 pub mod leads;
 mod met;

@@ -186,7 +186,7 @@ impl World {
             let outbox = before.crm.iter().flat_map(|crm| &crm.outbox);
             let later = |effect: &&master::Effect| match effect {
                 master::Effect::Write(write) => self.is_later_part(write),
-                master::Effect::Read(_) | master::Effect::Exit => false,
+                master::Effect::Read(_) | master::Effect::Fence(_) | master::Effect::Exit => false,
             };
             let Some(master::Effect::Write(write)) = outbox.into_iter().find(later) else {
                 continue;

@@ -86,7 +86,7 @@ impl World {
 
     pub(crate) fn leave(&mut self, setup: &Setup, host: usize, leave: Leave) -> Vec<Said> {
         if let Some(stand_in) = &mut self.hosts[host].stand_in {
-            stand_in.leaving = Some(leave.mode());
+            stand_in.leaving = Some(leave);
             return Vec::new();
         }
         self.step_lrm(setup, host, 0, lrm::Input::Leave(leave))

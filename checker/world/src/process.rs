@@ -1,5 +1,6 @@
 //! What the processes of a host can do next.
 
+use lockstep_model::contender;
 use lockstep_model::lrm;
 use lockstep_model::master;
 use lockstep_model::time::Instant;
@@ -160,13 +161,19 @@ impl Host {
                     | lrm::Effect::Exit => false,
                 }),
             Proc::Mux => false,
-            Proc::Contender => true,
+            Proc::Contender => self
+                .contender
+                .as_ref()
+                .is_some_and(|it| match it.outbox[effect] {
+                    contender::Effect::Write(_) | contender::Effect::Read(_) => true,
+                    contender::Effect::Fence(_) => false,
+                }),
             Proc::Crm => self
                 .crm
                 .as_ref()
                 .is_some_and(|crm| match crm.outbox[effect] {
                     master::Effect::Write(_) | master::Effect::Read(_) => true,
-                    master::Effect::Exit => false,
+                    master::Effect::Fence(_) | master::Effect::Exit => false,
                 }),
         }
     }

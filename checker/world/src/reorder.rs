@@ -355,6 +355,7 @@ impl World {
             }
             host.mux.visit(visitor);
             host.workers.visit(visitor);
+            host.agents.visit(visitor);
             let mut locks = self.store.locks.iter_mut();
             if let Some(lock) = locks.find(|lock| lock.lock == LockId::Agent(host.node)) {
                 visitor.enter(first);

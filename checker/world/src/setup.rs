@@ -13,6 +13,7 @@ use lockstep_model::time::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::ClusterSetup;
+use crate::named::named;
 
 /// Everything that stays the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Setup {
     pub services: Vec<ServiceSetup>,
     /// What CRMs know and people may ask of them; `None`: there are none.
     pub cluster: Option<Box<ClusterSetup>>,
+    /// The nodes whose machines fence agents can switch off, in the order of their ids.
+    pub fenceable: Vec<NodeId>,
     /// Which faults may happen.
     pub faults: Vec<Fault>,
     /// How many of them, in all.
@@ -129,55 +132,59 @@ impl Physics {
     }
 }
 
-/// A kind of fault. Each occurrence draws on the budget; what ends one is free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Fault {
-    /// A host loses power, and may get it back.
-    Power,
-    /// The LRM is stopped between any two effects, and may be resumed.
-    PauseLrm,
-    /// The multiplexer is stopped.
-    PauseMux,
-    /// The contender is stopped.
-    PauseContender,
-    /// The CRM is stopped.
-    PauseCrm,
-    /// All processes of a host are stopped together and resumed separately.
-    PauseAll,
-    /// The LRM dies, and may be started again.
-    CrashLrm,
-    /// The multiplexer dies, and may be started again.
-    CrashMux,
-    /// The contender dies, and may be started again.
-    CrashContender,
-    /// The CRM dies, and may be started again.
-    CrashCrm,
-    /// A host can't reach the store.
-    Isolate,
-    /// Nobody can reach the store.
-    Outage,
-    /// A request is applied any time later, or never; its answer comes later still, or never.
-    Delay,
-    /// An agent's job fails and leaves the service half-way.
-    AgentFails,
-    /// An agent's job takes any time.
-    AgentHangs,
-    /// A running service ends by itself.
-    ServiceEnds,
-    /// A clock skips a tick or counts it twice.
-    Drift,
-    /// Opening the device fails, or it reads back a longer time-out than was asked for.
-    DeviceFails,
-    /// A ping of the device enters the kernel and is done late.
-    SlowPing,
-    /// A hypervisor stops a host, with its clock and its watchdog.
-    HostStop,
-    /// The store forgets its last write, which was confirmed.
-    Rollback,
-    /// Somebody edits a service's location by hand.
-    HandEdit,
-    /// A host is suspended: its clock goes on, its processes and timers don't.
-    Suspend,
+named! {
+    /// A kind of fault. Each occurrence draws on the budget; what ends one is free.
+    Fault:
+    #[doc = "A host loses power, and may get it back."]
+    Power = "power",
+    #[doc = "The LRM is stopped between any two effects, and may be resumed."]
+    PauseLrm = "pause-lrm",
+    #[doc = "The multiplexer is stopped."]
+    PauseMux = "pause-mux",
+    #[doc = "The contender is stopped."]
+    PauseContender = "pause-contender",
+    #[doc = "The CRM is stopped."]
+    PauseCrm = "pause-crm",
+    #[doc = "All processes of a host are stopped together and resumed separately."]
+    PauseAll = "pause-all",
+    #[doc = "The LRM dies, and may be started again."]
+    CrashLrm = "crash-lrm",
+    #[doc = "The multiplexer dies, and may be started again."]
+    CrashMux = "crash-mux",
+    #[doc = "The contender dies, and may be started again."]
+    CrashContender = "crash-contender",
+    #[doc = "The CRM dies, and may be started again."]
+    CrashCrm = "crash-crm",
+    #[doc = "A host can't reach the store."]
+    Isolate = "isolate",
+    #[doc = "Nobody can reach the store."]
+    Outage = "outage",
+    #[doc = "A request is applied any time later, or never; its answer comes later still, or never."]
+    Delay = "delay",
+    #[doc = "An agent's job fails and leaves the service half-way."]
+    AgentFails = "agent-fails",
+    #[doc = "An agent's job takes any time."]
+    AgentHangs = "agent-hangs",
+    #[doc = "A running service ends by itself."]
+    ServiceEnds = "service-ends",
+    #[doc = "A clock skips a tick or counts it twice."]
+    Drift = "drift",
+    #[doc = "Opening the device fails, or it reads back a longer time-out than was asked for."]
+    DeviceFails = "device-fails",
+    #[doc = "A ping of the device enters the kernel and is done late."]
+    SlowPing = "slow-ping",
+    #[doc = "A hypervisor stops a host, with its clock and its watchdog."]
+    HostStop = "host-stop",
+    #[doc = "The store forgets its last write, which was confirmed."]
+    Rollback = "rollback",
+    #[doc = "Somebody edits a service's location by hand."]
+    HandEdit = "hand-edit",
+    #[doc = "A host is suspended: its clock goes on, its processes and timers don't."]
+    Suspend = "suspend",
+    #[doc = "A fence agent fails, and leaves the machine as it is."]
+    FenceFails = "fence-fails",
+    #[doc = "A fence agent says that it has switched a machine off, and hasn't."]
+    FenceLies = "fence-lies",
 }
 
 impl Fault {
@@ -379,6 +386,7 @@ impl Setup {
             instant_agents: true,
             reduce: true,
             reorder: false,
+            fenceable: Vec::new(),
             symmetric: Vec::new(),
             outage_max: None,
             never_resets: false,

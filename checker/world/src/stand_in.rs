@@ -8,6 +8,7 @@
 
 use lockstep_model::event::LrmState;
 use lockstep_model::id::{Epoch, Holder, Incarnation, LockId, NodeId, RequestId, ServiceId, Uid};
+use lockstep_model::lrm::Leave;
 use lockstep_model::manager::status::{ExitCode, LrmMode, LrmResult, LrmStatus};
 use lockstep_model::record::{
     Beat, Data, DataKey, Grant, GrantState, Key, MoveKind, Published, Put, Record, Service,
@@ -27,7 +28,7 @@ pub struct StandIn {
     /// Whether it is stopped, or has not begun since its predecessor died.
     pub paused: bool,
     /// Why it is to end, if it is.
-    pub leaving: Option<LrmMode>,
+    pub leaving: Option<Leave>,
     /// How orders ended, by uid.
     pub results: Vec<LrmResult>,
 }
@@ -232,8 +233,8 @@ impl World {
     fn mode_of_stand_in(&self, setup: &Setup, host: usize, me: Holder) -> LrmMode {
         let value = &self.hosts[host];
         let leaving = value.stand_in.as_ref().and_then(|it| it.leaving);
-        if let Some(mode) = leaving {
-            return mode;
+        if let Some(leave) = leaving {
+            return leave.mode();
         }
         let status = self.status();
         if status.is_some_and(|status| status.wants_maintenance(value.node)) {
@@ -371,12 +372,14 @@ impl World {
                     acts.push(Act::GiveUp);
                 }
             }
-            (Lock::Free(_), None) if needed => acts.push(Act::Take),
-            (Lock::Mine(GrantState::HeldUnguarded(_)), None) => acts.push(Act::Guard),
+            (Lock::Free(_), None | Some(Leave::Migrate)) if needed => acts.push(Act::Take),
+            (Lock::Mine(GrantState::HeldUnguarded(_)), None | Some(Leave::Migrate)) => {
+                acts.push(Act::Guard);
+            }
             (Lock::Mine(GrantState::HeldGuarded), leaving) => {
                 self.add_holding(setup, host, leaving, &mut acts);
             }
-            (Lock::Free(_) | Lock::Taken, Some(LrmMode::Restart)) => acts.push(Act::Return),
+            (Lock::Free(_) | Lock::Taken, Some(Leave::Restart)) => acts.push(Act::Return),
             (Lock::Free(_) | Lock::Taken, Some(_)) if self.running_on(host).is_empty() => {
                 acts.push(Act::Return);
             }
@@ -414,16 +417,10 @@ impl World {
         }
     }
 
-    fn add_holding(
-        &self,
-        setup: &Setup,
-        host: usize,
-        leaving: Option<LrmMode>,
-        acts: &mut Vec<Act>,
-    ) {
+    fn add_holding(&self, setup: &Setup, host: usize, leaving: Option<Leave>, acts: &mut Vec<Act>) {
         let value = &self.hosts[host];
         let running = self.running_on(host);
-        let may_leave = leaving == Some(LrmMode::Restart) || self.is_let_go(setup, host);
+        let may_leave = leaving == Some(Leave::Restart) || self.is_let_go(setup, host);
         if running.is_empty() {
             if leaving.is_some() || !self.is_needed(setup, value.node) {
                 acts.push(Act::Release);
@@ -437,10 +434,12 @@ impl World {
             };
             let runs = running.contains(&service);
             let fenced = record.wanted == Wanted::Fenced || record.location != value.node;
-            if runs && (fenced || matches!(leaving, Some(LrmMode::Shutdown))) {
+            let ends = matches!(leaving, Some(Leave::Stop | Leave::StopAndFreeze));
+            if runs && (fenced || ends) {
                 acts.push(Act::Stop(service));
             }
-            if record.location == value.node && leaving.is_none() {
+            let serves = matches!(leaving, None | Some(Leave::Migrate));
+            if record.location == value.node && serves {
                 self.add_answers(host, service, record, acts);
             }
         }

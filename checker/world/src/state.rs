@@ -86,6 +86,9 @@ pub struct Host {
     pub trailing: Vec<u64>,
     /// Jobs that agents are doing.
     pub workers: Vec<Worker>,
+    /// What this host's contender or CRM asked fence agents to do, and they have yet to do: any time
+    /// later, whether or not somebody waits for it any more.
+    pub agents: Vec<contender::Order>,
     /// The services with intents on the disk, from this boot.
     pub intents: Vec<ServiceId>,
     /// Not part of the machine, to judge by: the starts that failed, where orders limit that.
@@ -509,6 +512,7 @@ impl Host {
             instances: vec![Instance::Absent; services],
             trailing: vec![0; services],
             workers: Vec::new(),
+            agents: Vec::new(),
             intents: Vec::new(),
             failed: Vec::new(),
             isolated: false,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use lockstep_model::contender;
+use lockstep_model::contender::{self, Fenced};
 use lockstep_model::lrm::Leave;
 
 use crate::action::{Action, Proc};
@@ -52,6 +52,7 @@ impl World {
             | Action::Watch { .. }
             | Action::Wake { .. } => return self.run(setup, action),
             Action::Work { host, worker } => self.work(host, worker),
+            Action::Fence { host, agent } => self.fence(setup, host, agent),
             Action::Apply { delayed } => self.apply_delayed(setup, delayed),
             Action::Answer { delayed } => self.answer_delayed(delayed),
             Action::Reset { host } => self.power_off(setup, host),
@@ -97,6 +98,8 @@ impl World {
             Action::ExecuteDelayed { .. }
             | Action::WorkFails { .. }
             | Action::WorkHangs { .. }
+            | Action::FenceFails { .. }
+            | Action::FenceLies { .. }
             | Action::PingEnters { .. }
             | Action::OpenFails { .. }
             | Action::Pause { .. }
@@ -246,6 +249,10 @@ impl World {
             }
             Action::WorkFails { host, worker } => self.work_fails(host, worker),
             Action::WorkHangs { host, worker } => self.hosts[host].workers[worker].hung = true,
+            Action::FenceFails { host, agent } => {
+                self.agent_answers(host, agent, Fenced::Failed);
+            }
+            Action::FenceLies { host, agent } => self.agent_answers(host, agent, Fenced::Off),
             Action::OpenFails {
                 host,
                 effect,

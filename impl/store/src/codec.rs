@@ -66,6 +66,7 @@ fn data_text(key: DataKey) -> String {
         DataKey::Commands => String::from("commands"),
         DataKey::Rules => String::from("rules"),
         DataKey::Groups => String::from("groups"),
+        DataKey::Fence(node) => format!("fence/{}", node.0),
     }
 }
 
@@ -89,6 +90,7 @@ fn parse_data(text: &str) -> Option<DataKey> {
         ("commands", None) => Some(DataKey::Commands),
         ("rules", None) => Some(DataKey::Rules),
         ("groups", None) => Some(DataKey::Groups),
+        ("fence", Some(number)) => Some(DataKey::Fence(NodeId(number))),
         _ => None,
     }
 }
@@ -110,8 +112,8 @@ pub fn parse_key(text: &str) -> Result<Key, Error> {
         broken(
             text,
             "a key that no record has",
-            "grant/N, beat/N, service/N, data/entry/N, data/lrm/N or data/resource/N with N from 0 \
-             to 65535, without leading zeros, or grant/manager, beat/manager, data/status, \
+            "grant/N, beat/N, service/N, data/entry/N, data/lrm/N, data/resource/N or data/fence/N \
+             with N from 0 to 65535, without leading zeros, or grant/manager, beat/manager, data/status, \
              data/commands, data/rules or data/groups",
         )
     })
@@ -179,6 +181,7 @@ const fn is_of(key: DataKey, data: &Data) -> bool {
         DataKey::Commands => matches!(data, Data::Commands(_)),
         DataKey::Rules => matches!(data, Data::Rules(_)),
         DataKey::Groups => matches!(data, Data::Groups(_)),
+        DataKey::Fence(_) => matches!(data, Data::Fence(_)),
     }
 }
 
@@ -332,6 +335,7 @@ mod tests {
             Key::Data(DataKey::Commands),
             Key::Data(DataKey::Rules),
             Key::Data(DataKey::Groups),
+            Key::Data(DataKey::Fence(NodeId(7))),
         ] {
             let text = key_text(key);
             assert_eq!(parse_key(&text).unwrap(), key, "{text}");

@@ -39,7 +39,8 @@ pub struct Takeover {
 }
 
 impl Takeover {
-    const fn of(state: GrantState) -> Self {
+    /// In this state, after nobody of the same boot.
+    pub(crate) const fn of(state: GrantState) -> Self {
         Self {
             state,
             inherited_ttl: None,

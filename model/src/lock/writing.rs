@@ -158,6 +158,16 @@ impl Client {
         })
     }
 
+    /// The condition that the grant is still the one that was read last.
+    #[must_use]
+    pub fn seen_compare(&self) -> Compare {
+        let seen = self.seen.as_ref();
+        Compare {
+            key: Key::Grant(self.lock),
+            revision: seen.map_or(Revision::ABSENT, |seen| seen.grant_revision),
+        }
+    }
+
     const fn put_grant(&self, grant: Grant) -> Put {
         Put {
             key: Key::Grant(self.lock),

@@ -94,7 +94,10 @@ impl Lrm {
 
     fn duty<M: Mutation>(&self, config: &Config<M>, now: Instant, service: ServiceId) -> Duty {
         if self.is_ignored(service) {
-            return Duty::Leave;
+            return match config.broken(Mutant::IgnoredStopped) {
+                true => Duty::Stop,
+                false => Duty::Leave,
+            };
         }
         let order = self.order(service).map(|order| order.wanted);
         if order == Some(Wanted::Untouched) && config.broken(Mutant::UntouchedStopped) {
@@ -393,7 +396,7 @@ impl Lrm {
             Status::Stopped => effects.say(Event::Stopped(service)),
             Status::Paused(_) => {}
         }
-        self.on_job_ended(service, job, uid, status, effects);
+        self.on_job_ended(config, (service, job), uid, status, effects);
     }
 
     pub(super) fn on_service_ended<M: Mutation>(&mut self, config: &Config<M>, service: ServiceId) {

@@ -309,7 +309,9 @@ impl Lrm {
     ) {
         self.lock.expire(config, now);
         self.shorten_for_ttl(config, now);
-        self.forget_ignored();
+        if !config.broken(Mutant::IgnoredStopped) {
+            self.forget_ignored();
+        }
         self.answer_orders(config, now, effects);
         self.attend_services(config, now, effects);
         self.location_lane(config, now, effects);

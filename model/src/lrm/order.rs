@@ -233,7 +233,8 @@ impl Lrm {
             }
             // It failed to go on here too often already.
             (Wanted::Started, Status::Stopped)
-                if order.restarts_max.is_some_and(|max| local.failures > max) =>
+                if order.restarts_max.is_some_and(|max| local.failures > max)
+                    && !config.broken(Mutant::StartsForEver) =>
             {
                 Some(ExitCode::ERROR)
             }
@@ -282,16 +283,16 @@ impl Lrm {
     }
 
     /// Takes in what a job's end means for the order that it was begun for.
-    pub(super) fn on_job_ended(
+    pub(super) fn on_job_ended<M: Mutation>(
         &mut self,
-        service: ServiceId,
-        job: Job,
+        config: &Config<M>,
+        (service, job): (ServiceId, Job),
         uid: Option<Uid>,
         status: Status,
         effects: &mut Effects<Effect>,
     ) {
         match (job, status) {
-            (Job::Start, Status::Failed) => self.on_start_failed(service, effects),
+            (Job::Start, Status::Failed) => self.on_start_failed(config, service, effects),
             (Job::Start | Job::Query, Status::Running) => {
                 if let Some(local) = self.services.get_mut(&service) {
                     local.failures = 0;
@@ -305,7 +306,12 @@ impl Lrm {
     }
 
     /// The restart policy: whether a failed start is repeated on this node (`protocol.md` 5.9).
-    fn on_start_failed(&mut self, service: ServiceId, effects: &mut Effects<Effect>) {
+    fn on_start_failed<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        service: ServiceId,
+        effects: &mut Effects<Effect>,
+    ) {
         let Some(order) = self.order(service) else {
             return;
         };
@@ -324,7 +330,7 @@ impl Lrm {
             local.failures = local.failures.saturating_add(1);
             return;
         }
-        if local.failures < max {
+        if local.failures < max || config.broken(Mutant::StartsForEver) {
             local.failures += 1;
             let number = local.failures;
             effects.say(Event::Retries { service, number });

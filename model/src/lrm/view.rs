@@ -232,7 +232,9 @@ impl Lrm {
         for id in known {
             self.services.entry(id).or_insert_with(Local::unknown);
         }
-        self.forget_ignored();
+        if !config.broken(Mutant::IgnoredStopped) {
+            self.forget_ignored();
+        }
     }
 
     /// What is ignored is let go of once nothing is being done with it any more.

@@ -6,7 +6,7 @@ use super::Round;
 use super::event::{Event, StackEvent};
 use super::status::{DisarmMode, LrmMode, NodeState};
 use crate::id::ServiceId;
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::placement::state::ServiceState;
 
 /// What a disarmed stack does in a round.
@@ -110,7 +110,7 @@ impl<M: Mutation> Round<'_, M> {
         let Some(disarm) = &mut self.manager.status.disarm else {
             return;
         };
-        let completes = !waits && !disarm.complete;
+        let completes = !waits && !disarm.complete && !self.config.broken(Mutant::DisarmNeverEnds);
         disarm.complete |= completes;
         self.manager.disarmed = disarm.complete;
         if completes {

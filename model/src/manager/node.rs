@@ -4,7 +4,7 @@ use super::Round;
 use super::event::{Event, NodeEvent};
 use super::status::{LrmMode, NodeState};
 use crate::id::NodeId;
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::time::Span;
 
 impl<M: Mutation> Round<'_, M> {
@@ -66,7 +66,8 @@ impl<M: Mutation> Round<'_, M> {
         let seen = self.view.seen.and_then(|seen| seen.get(node)).copied();
         let seen = seen.unwrap_or(self.now);
         self.manager.last_online.insert(node, seen);
-        let maintenance = self.manager.modes.get(node) == Some(&LrmMode::Maintenance);
+        let maintenance = self.manager.modes.get(node) == Some(&LrmMode::Maintenance)
+            && !self.config.broken(Mutant::MaintenanceUnheeded);
         match self.node_state(node) {
             NodeState::Online if maintenance => self.set_node(node, NodeState::Maintenance),
             NodeState::Maintenance if !maintenance => self.set_node(node, NodeState::Online),

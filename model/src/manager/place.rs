@@ -10,7 +10,7 @@ use super::{Compiled, Round, Scheduler, groups};
 use crate::event::Level;
 use crate::format::rules::Rules;
 use crate::id::{NodeId, ServiceId};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutant, Mutation};
 use crate::name::Names;
 use crate::placement::affinity::{Affinity, Kind};
 use crate::placement::note::{self, Note};
@@ -176,7 +176,10 @@ impl<M: Mutation> Round<'_, M> {
                     let level = Level::Info;
                     self.say(Event::Advice { level, text });
                 }
-                translated.compiled
+                match self.config.broken(Mutant::RulesUnheeded) {
+                    true => rules::Compiled::default(),
+                    false => translated.compiled,
+                }
             }
             Err(error) => self.keep_rules(error),
         };

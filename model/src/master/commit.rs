@@ -20,7 +20,7 @@ use crate::manager::Changes;
 use crate::manager::status::{Entry, Requested, Resource, Status};
 use crate::mutation::{Mutant, Mutation};
 use crate::placement::state::ServiceState;
-use crate::record::{Compare, Data, DataKey, Key, Outcome, Put, Record, Write};
+use crate::record::{Compare, Data, DataKey, Key, Outcome, Put, Record, Wanted, Write};
 use crate::table::Table;
 use crate::time::Instant;
 use crate::visit::visit_fields;
@@ -98,10 +98,16 @@ impl Master {
         let status = manager.status();
         let mut parts = self.parts(config, status, &out.crm.decisions.changes);
         parts.reverse();
-        self.send_part(now, parts, out);
+        self.send_part(config, now, parts, out);
     }
 
-    fn send_part(&mut self, now: Instant, mut rest: Vec<Part>, out: &mut Outbox) {
+    fn send_part<M: Mutation>(
+        &mut self,
+        config: &Config<M>,
+        now: Instant,
+        mut rest: Vec<Part>,
+        out: &mut Outbox,
+    ) {
         let Some(part) = rest.pop() else {
             return;
         };
@@ -110,7 +116,11 @@ impl Master {
             return;
         };
         let replaced = part.puts.iter().map(|put| put.key);
-        let keys = replaced.chain(part.puts.iter().filter_map(grounds_of_removal));
+        let grounds = part.puts.iter().filter_map(grounds_of_removal);
+        let grounds = grounds.filter(|_| !config.broken(Mutant::RemovalUncompared));
+        let keys = replaced.chain(grounds).filter(|key| {
+            *key != Key::Data(DataKey::Commands) || !config.broken(Mutant::CommandsUncompared)
+        });
         let revisions = keys.map(|key| Compare {
             key,
             revision: self.mirror.revision_of(key),
@@ -153,8 +163,9 @@ impl Master {
     }
 
     /// Takes in the answer to a commit. Says whether it was one.
-    pub(super) fn on_committed(
+    pub(super) fn on_committed<M: Mutation>(
         &mut self,
+        config: &Config<M>,
         now: Instant,
         request: RequestId,
         outcome: Outcome,
@@ -168,7 +179,7 @@ impl Master {
         match outcome {
             Outcome::Applied(revision) => {
                 self.mirror.take_in_written(&commit.pending.puts, revision);
-                self.send_part(now, commit.rest, out);
+                self.send_part(config, now, commit.rest, out);
             }
             Outcome::Refused => out.events.push(Event::CommitRefused),
         }
@@ -316,7 +327,10 @@ impl Master {
             }
         }
         let resource = self.mirror.resource(service);
-        let after = order(status, entry, resource, &after);
+        let mut after = order(status, entry, resource, &after);
+        if after.wanted == Wanted::Started && config.broken(Mutant::StartNotOrdered) {
+            after.wanted = Wanted::Untouched;
+        }
         if after != *before {
             part.puts.push(Put {
                 key: Key::Service(service),

@@ -84,7 +84,8 @@ impl Mirror {
             Key::Data(DataKey::Resource(id)) => revisions.resources.get(id),
             Key::Data(DataKey::Lrm(node)) => revisions.lrms.get(node),
             Key::Grant(LockId::Agent(node)) => revisions.grants.get(node),
-            Key::Grant(LockId::Manager) | Key::Beat(_) => None,
+            // Whoever contends for the lock knows it.
+            Key::Data(DataKey::Fence(_)) | Key::Grant(LockId::Manager) | Key::Beat(_) => None,
         };
         found.copied().unwrap_or(Revision::ABSENT)
     }
@@ -111,7 +112,7 @@ impl Mirror {
             Key::Grant(LockId::Agent(node)) => {
                 revisions.grants.insert(node, revision);
             }
-            Key::Grant(LockId::Manager) | Key::Beat(_) => {}
+            Key::Data(DataKey::Fence(_)) | Key::Grant(LockId::Manager) | Key::Beat(_) => {}
         }
     }
 
@@ -227,7 +228,7 @@ impl Mirror {
                 self.digest += 1;
                 true
             }
-            // A record of another kind than its key is not one.
+            // A record of another kind than its key is not one, and agents are another's concern.
             (
                 DataKey::Status
                 | DataKey::Entry(_)
@@ -235,7 +236,8 @@ impl Mirror {
                 | DataKey::Resource(_)
                 | DataKey::Commands
                 | DataKey::Rules
-                | DataKey::Groups,
+                | DataKey::Groups
+                | DataKey::Fence(_),
                 _,
             ) => false,
         }

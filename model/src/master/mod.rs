@@ -15,6 +15,7 @@
 
 mod commit;
 mod contest;
+mod dead;
 mod members;
 mod mirror;
 mod order;
@@ -29,13 +30,12 @@ use crate::config::Config;
 use crate::contender::{self, Contender};
 use crate::crm::{self, Crm, CrmState, LockAnswer, LockRequest};
 use crate::event::{self, Effects, Violation};
-use crate::id::{Holder, LockId, NodeId, RequestId, ServiceId};
+use crate::id::{Holder, LockId, NodeId, RequestId};
 use crate::lock::{self, Change, Standing};
+use crate::manager::View;
 use crate::manager::event::{Event as Decision, ServiceEvent};
-use crate::manager::{LockView, View};
 use crate::mutation::Mutation;
 use crate::record::{Outcome, Snapshot};
-use crate::table::Table;
 use crate::time::{Instant, Wakeup, Why, earliest};
 use crate::visit::visit_fields;
 use commit::Commit;
@@ -177,6 +177,9 @@ impl Master {
             Input::Written { request, outcome } => {
                 self.on_written(config, now, request, outcome, out);
             }
+            Input::Fenced { request, fenced } => {
+                self.on_fenced(config, now, (request, fenced), out);
+            }
             Input::Timer => self.on_timer(config, now, out),
             Input::Leave => {
                 self.leaving = true;
@@ -227,18 +230,6 @@ impl Master {
             self.gone = true;
             out.effects.push(Effect::Exit);
         }
-    }
-
-    /// Gives back the locks of dead nodes: they are the present master's to take. Whatever this one
-    /// still has under way under them is refused from then on.
-    fn let_go<M: Mutation>(&mut self, config: &Config<M>, now: Instant, out: &mut Outbox) {
-        let mut effects = Effects::new();
-        for contender in &mut self.contenders {
-            if contender.is_wanted() {
-                contender.step(config, now, contender::Input::Resign, &mut effects);
-            }
-        }
-        pass_on(effects, out);
     }
 
     /// The CRM asks for its lock, or gives it back.
@@ -312,19 +303,6 @@ impl Master {
         if locks_changed || news || moved || self.may_be_master(config, now) {
             self.want_round();
         }
-    }
-
-    fn know_nodes(&mut self, files: &Files<'_>) {
-        let me = self.lock.me();
-        for node in files.nodes {
-            if *node == me.node || self.contender(*node).is_some() {
-                continue;
-            }
-            let first = RequestId::LANE * (u64::from(node.0) + 1);
-            let contender = Contender::new(*node, me).numbered_from(first);
-            self.contenders.push(contender);
-        }
-        self.contenders.sort_by_key(Contender::node);
     }
 
     fn on_change<M: Mutation>(
@@ -461,7 +439,7 @@ impl Master {
         let input = crm::Input::Manage(Ok(view));
         self.crm.step(config, now, input, &mut out.crm);
         self.say_news(out);
-        self.contend(config, now, out);
+        self.contend(config, now, files, out);
     }
 
     /// What a round says that the one before has said already is no news, but once in a while. An
@@ -477,59 +455,6 @@ impl Master {
         }
     }
 
-    /// How each other node's lock stands for this process.
-    fn lock_views<M: Mutation>(&self, config: &Config<M>, now: Instant) -> Table<NodeId, LockView> {
-        let mut views = Table::new();
-        views.insert(self.lock.me().node, LockView::Held);
-        for contender in &self.contenders {
-            let lock = contender.lock();
-            let view = match lock.hold() {
-                Some(_) if !lock.may_be_released() => LockView::Mine,
-                Some(_) => LockView::Held,
-                None => match lock.standing(config, now) {
-                    Standing::Free(_) => LockView::Free,
-                    Standing::Unknown
-                    | Standing::Silent(_)
-                    | Standing::Mine
-                    | Standing::LeftRunning
-                    | Standing::OtherMachine => LockView::Held,
-                },
-            };
-            views.insert(contender.node(), view);
-        }
-        views
-    }
-
-    /// The services that the grants held here list as left running, in the order of their ids.
-    fn unguarded(&self) -> Vec<ServiceId> {
-        let holds = self.contenders.iter().filter_map(|one| one.lock().hold());
-        let lists = holds.filter_map(|hold| hold.state.unguarded());
-        let mut listed: Vec<ServiceId> = lists
-            .flat_map(|list| list.services.iter().copied())
-            .collect();
-        listed.sort_unstable();
-        listed
-    }
-
-    /// Contends for the locks that the manager asks for, and for no other. One that is held is kept
-    /// until nothing waits for it as far as it was written.
-    fn contend<M: Mutation>(&mut self, config: &Config<M>, now: Instant, out: &mut Outbox) {
-        let wanted = &out.crm.decisions.changes.contend;
-        let status = self.mirror.status();
-        let mut effects = Effects::new();
-        for contender in &mut self.contenders {
-            let node = contender.node();
-            let kept = status.awaits_lock(node) && contender.is_wanted();
-            let input = match (wanted.contains(&node) || kept, contender.is_wanted()) {
-                (true, false) => contender::Input::Contend,
-                (false, true) => contender::Input::LetGo,
-                (true, true) | (false, false) => continue,
-            };
-            contender.step(config, now, input, &mut effects);
-        }
-        pass_on(effects, out);
-    }
-
     fn on_written<M: Mutation>(
         &mut self,
         config: &Config<M>,
@@ -538,7 +463,7 @@ impl Master {
         outcome: Outcome,
         out: &mut Outbox,
     ) {
-        if self.on_committed(now, request, outcome, out) {
+        if self.on_committed(config, now, request, outcome, out) {
             return;
         }
         if self.lock.awaits(request) {

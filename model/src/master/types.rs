@@ -6,6 +6,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::contender::{Fenced, Order};
 use crate::crm;
 use crate::event::{self, Effects, Level};
 use crate::id::{NodeId, RequestId, ServiceId};
@@ -31,6 +32,8 @@ pub struct Files<'a> {
     pub service_stats: &'a Table<ServiceId, ServiceStats>,
     /// The version of each node, as far as it is known.
     pub versions: &'a Table<NodeId, String>,
+    /// The nodes that fence agents can switch off, in the order of their ids.
+    pub fenceable: &'a [NodeId],
 }
 
 /// What happened to a CRM process.
@@ -61,6 +64,13 @@ pub enum Input<'a> {
         /// What became of it.
         outcome: Outcome,
     },
+    /// The answer to [`Effect::Fence`].
+    Fenced {
+        /// Which order.
+        request: RequestId,
+        /// What became of it.
+        fenced: Fenced,
+    },
     /// A wake-up that was asked for, or any other moment.
     Timer,
     /// The process is to end.
@@ -74,6 +84,9 @@ pub enum Effect {
     Write(Write),
     /// Read everything linearizably; answer with [`Input::Read`].
     Read(RequestId),
+    /// Have a node's fence agents switch its machine off, and leave it off; answer with
+    /// [`Input::Fenced`].
+    Fence(Order),
     /// End the process.
     Exit,
 }
@@ -96,6 +109,7 @@ impl Visit for Effect {
         match self {
             Self::Write(write) => write.visit(visitor),
             Self::Read(request) => request.visit(visitor),
+            Self::Fence(order) => order.visit(visitor),
             Self::Exit => {}
         }
     }
@@ -150,6 +164,7 @@ pub(super) fn pass_on(effects: Effects<crate::contender::Effect>, out: &mut Outb
     let passed = effects.effects.into_iter().map(|effect| match effect {
         crate::contender::Effect::Write(write) => Effect::Write(write),
         crate::contender::Effect::Read(request) => Effect::Read(request),
+        crate::contender::Effect::Fence(order) => Effect::Fence(order),
     });
     out.effects.extend(passed);
 }

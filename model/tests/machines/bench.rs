@@ -366,6 +366,12 @@ impl Bench {
                     let answer = contender::Input::Read { request, snapshot };
                     self.answer(Target::Read, Input::Contender(answer));
                 }
+                Effect::Contender(contender::Effect::Fence(order)) => {
+                    self.feed(Input::Contender(contender::Input::Fenced {
+                        request: order.request,
+                        fenced: contender::Fenced::Failed,
+                    }));
+                }
             }
         }
     }

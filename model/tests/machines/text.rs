@@ -250,6 +250,10 @@ pub(crate) fn mux_effect(effect: &watchdog::Effect) -> String {
 fn contender_input(input: &contender::Input) -> String {
     match input {
         contender::Input::Contend => "contend".into(),
+        contender::Input::Fence { agent } => format!("fence agent {agent}"),
+        contender::Input::Fenced { request, fenced } => {
+            format!("fenced #{} {fenced:?}", request.number)
+        }
         contender::Input::Watched(it) => format!("watched {}", snapshot(it)),
         contender::Input::Read {
             request,
@@ -300,6 +304,9 @@ pub(crate) fn lines(entered: &Entered) -> Vec<String> {
         Effect::Mux(effect) => mux_effect(effect),
         Effect::Contender(contender::Effect::Write(it)) => write(it),
         Effect::Contender(contender::Effect::Read(it)) => format!("read #{}", it.number),
+        Effect::Contender(contender::Effect::Fence(it)) => {
+            format!("fence #{} {}", it.request.number, it.node)
+        }
     };
     let mut lines = vec![format!("{:3} {} < {input}", now.0, name(who))];
     lines.extend(

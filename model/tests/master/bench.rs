@@ -357,6 +357,7 @@ impl Bench {
             node_stats: &[],
             service_stats: &self.services,
             versions: &self.versions,
+            fenceable: &[],
         };
         let mut out = Outbox::default();
         let input = input(&snapshot, &files);
@@ -377,6 +378,7 @@ impl Bench {
     fn execute(&mut self, index: usize, effect: Effect) {
         match effect {
             Effect::Exit => self.kill(index),
+            Effect::Fence(order) => unreachable!("{order:?}: nobody has fence devices here"),
             Effect::Write(_) | Effect::Read(_) if !self.nodes[index].reaches => {}
             Effect::Write(write) if self.drop_locks && is_of_lock(&write) => {}
             Effect::Read(request) => {

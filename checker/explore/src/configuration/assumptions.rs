@@ -1,6 +1,4 @@
 //! The assumptions of the safety argument, each broken: the argument needs every one of them.
-//!
-//! A9 (fence agents) concerns what is not built yet.
 
 use lockstep_model::config::{DriftPpm, Timing};
 use lockstep_model::mutation::Mask;
@@ -8,7 +6,7 @@ use lockstep_world::property::Property;
 use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::{self, holder};
-use super::{Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, layer2};
+use super::{Configuration, Expectation, Tier, brisk_kappa_one, brisk_kappa_three, fenced, layer2};
 
 fn breaks(name: &str, about: &str, property: Property, setup: Setup) -> Configuration {
     Configuration {
@@ -77,6 +75,12 @@ fn made_false() -> Vec<Configuration> {
             hand_edit(&k1),
         ),
         breaks(
+            "a9-lying-agent",
+            "A fence agent says that a machine is off, which isn't.",
+            dead,
+            fenced::fenced(&k1, &[Fault::FenceLies]),
+        ),
+        breaks(
             "clone-while-frozen",
             "A clone of a machine boots while services are left running on the original.",
             dead,
@@ -88,7 +92,7 @@ fn made_false() -> Vec<Configuration> {
 pub(super) fn all() -> Vec<Configuration> {
     let mut all = made_false();
     for configuration in &mut all {
-        let quick = ["a2", "a6", "clone"];
+        let quick = ["a2", "a6", "a9", "clone"];
         if !quick.iter().any(|name| configuration.name.contains(name)) {
             configuration.tier = Tier::Full;
         }

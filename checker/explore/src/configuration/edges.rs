@@ -11,6 +11,7 @@ use lockstep_model::manager::status::{Requested, Resource};
 use lockstep_model::record::{Data, DataKey};
 use lockstep_model::time::Span;
 use lockstep_world::cluster::{ClusterSetup, Edit};
+use lockstep_world::coverage::Tag;
 use lockstep_world::setup::Order;
 use lockstep_world::{Admin, Fault, Setup};
 
@@ -25,6 +26,8 @@ const SETTLED: u64 = 8;
 pub(super) fn all() -> Vec<Configuration> {
     let mut all = asked();
     all.extend(of_nodes());
+    all.extend(armed_again());
+    all.extend(left());
     all.extend(rare());
     all.extend(met_by_crms());
     all.extend(met_by_lrms(&swift_kappa_one()));
@@ -32,7 +35,7 @@ pub(super) fn all() -> Vec<Configuration> {
 }
 
 /// Two hosts: one with the service, and one with the CRM.
-fn alone(requested: Requested) -> Setup {
+pub(crate) fn alone(requested: Requested) -> Setup {
     let mut setup = cluster(2, 1, vec![ClusterSetup::resource(requested)]);
     setup.hosts[0].crm = false;
     setup.hosts[1].crm = true;
@@ -43,7 +46,7 @@ fn alone(requested: Requested) -> Setup {
 
 /// People may have these written into the service's configuration, and give these commands: so
 /// often in all.
-fn asking(setup: Setup, edits: &[Requested], commands: &[&str], often: u8) -> Setup {
+pub(crate) fn asking(setup: Setup, edits: &[Requested], commands: &[&str], often: u8) -> Setup {
     let mut setup = setup;
     if let Some(cluster) = setup.cluster.take() {
         let mut cluster = cluster.with_commands(commands);
@@ -68,7 +71,7 @@ fn asking(setup: Setup, edits: &[Requested], commands: &[&str], often: u8) -> Se
     setup
 }
 
-fn failing(mut setup: Setup, faults: &[Fault], budget: u8) -> Setup {
+pub(super) fn failing(mut setup: Setup, faults: &[Fault], budget: u8) -> Setup {
     setup.faults = faults.to_vec();
     setup.fault_budget = budget;
     setup
@@ -103,22 +106,31 @@ fn asked() -> Vec<Configuration> {
             "l3/asked-twice",
             "Any two of: stop, ignore, migrate or relocate the service.",
             two,
-        ),
+        )
+        .meeting(&[Tag::CommandTaken, Tag::Moved]),
         holds(
             "l3/asked-frozen",
             "Any two of: stop or ignore the service, restart an LRM.",
             frozen,
-        ),
+        )
+        .meeting(&[Tag::Frozen, Tag::Moved]),
         holds(
             "l3/asked-power",
             "The service is stopped, disabled, ignored or moved, and its node loses power.",
             power,
-        ),
+        )
+        .meeting(&[
+            Tag::CommandTaken,
+            Tag::Fenced,
+            Tag::Recovered,
+            Tag::ReturnedUnfenced,
+        ]),
         holds(
             "l3/asked-agent-fails",
             "A job of the service fails, and any two of: stop, start, disable, ignore it.",
             fails,
-        ),
+        )
+        .meeting(&[Tag::InError]),
     ]
 }
 
@@ -148,7 +160,8 @@ fn of_nodes() -> Vec<Configuration> {
             "l3/maintenance-asked",
             "One CRM; a node is put into maintenance and taken out of it; nothing fails.",
             asked,
-        ),
+        )
+        .meeting(&[Tag::CommandTaken, Tag::CameHome]),
         holds(
             "l3/maintenance-lost",
             "One CRM; a node is put into maintenance, and loses power.",
@@ -164,7 +177,68 @@ fn of_nodes() -> Vec<Configuration> {
             "l3/removed",
             "Two CRMs; the only service is removed, and nothing is left to manage.",
             removed,
-        ),
+        )
+        .meeting(&[Tag::Moved]),
+    ]
+}
+
+/// The stack is disarmed and armed again.
+fn armed_again() -> Vec<Configuration> {
+    let one = |mode: &str, tags: &[Tag]| {
+        let disarm = format!("disarm-ha {mode}");
+        let commands = [disarm.as_str(), "arm-ha"];
+        holds(
+            format!("l3/armed-again-{mode}"),
+            &format!("One CRM; the stack is disarmed in mode {mode}, and armed again."),
+            asking(alone(Requested::Started), &[], &commands, 2),
+        )
+        .meeting(tags)
+    };
+    vec![
+        one("freeze", &[Tag::CommandTaken, Tag::Frozen]),
+        one("ignore", &[Tag::CommandTaken]),
+    ]
+}
+
+/// How an LRM ends, as its manager sees it; and what a person says of one that was left.
+fn left() -> Vec<Configuration> {
+    let leaving = |admin: &[Admin], faults: &[Fault]| {
+        let mut setup = failing(
+            alone(Requested::Started),
+            faults,
+            u8::from(!faults.is_empty()),
+        );
+        setup.admin = admin.to_vec();
+        setup.admin_budget = u8::try_from(admin.len()).unwrap_or(u8::MAX);
+        setup
+    };
+    let confirm = [Admin::RestartLrm, Admin::ConfirmDead];
+    vec![
+        holds(
+            "l3/stop-and-freeze",
+            "One CRM; a node reboots: its services are stopped, and are to stay with it.",
+            leaving(&[Admin::StopAndFreezeLrm], &[]),
+        )
+        .meeting(&[Tag::Frozen]),
+        holds(
+            "l3/stop-and-freeze-power",
+            "One CRM; a node reboots, its services stopped, and loses power.",
+            leaving(&[Admin::StopAndFreezeLrm], &[Fault::Power]),
+        )
+        .meeting(&[Tag::Frozen]),
+        holds(
+            "l3/leave-migrate",
+            "One CRM; a node shuts down once everything has left it.",
+            leaving(&[Admin::MigrateLrm], &[]),
+        )
+        .meeting(&[Tag::Moved]),
+        holds(
+            "l3/confirmed",
+            "One CRM; an LRM is restarted, its node loses power, and a person says that it is dead.",
+            leaving(&confirm, &[Fault::Power]),
+        )
+        .meeting(&[Tag::ConfirmedDead, Tag::Recovered])
+        .in_full(),
     ]
 }
 
@@ -198,12 +272,12 @@ fn rare() -> Vec<Configuration> {
             "l3/balance",
             "A service is moved to a better node before it is started; people ask for other things.",
             balanced,
-        ),
+        ).meeting(&[Tag::CommandTaken, Tag::Frozen]),
         holds(
             "l3/balance-power",
             "A service is moved to a better node before it is started; its node loses power.",
             failing(alone_lost, &[Fault::Power], 1),
-        ),
+        ).meeting(&[Tag::Fenced, Tag::Recovered, Tag::ReturnedUnfenced]),
         holds(
             "l3/added-and-disarmed",
             "A service is added, changed and ignored while the stack is disarmed.",
@@ -355,12 +429,14 @@ fn met_half_way(timing: &Timing) -> Vec<Configuration> {
             "stopped-and-disarmed",
             "The stack is disarmed while a service is being stopped; its job fails or hangs.",
             both,
-        ),
+        )
+        .meeting(&[Tag::Disarmed, Tag::HalfStarted, Tag::Stopped]),
         one(
             "stopped-and-frozen",
             "A service is to stay as it is while it is being stopped; its job fails or hangs.",
             turned,
-        ),
+        )
+        .meeting(&[Tag::HalfStarted, Tag::Stopped]),
     ]
 }
 

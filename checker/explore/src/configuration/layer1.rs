@@ -105,7 +105,11 @@ const SINGLE: &[(Fault, &str, &[Tag])] = &[
         "crash-mux",
         &[Tag::UncleanClose, Tag::Reset, Tag::TakenSilent],
     ),
-    (Fault::CrashContender, "crash-contender", &[]),
+    (
+        Fault::CrashContender,
+        "crash-contender",
+        &[Tag::TakeRefused, Tag::TakenSilent],
+    ),
     (
         Fault::Isolate,
         "isolate",
@@ -186,7 +190,9 @@ fn singles(timing: &Timing) -> Vec<Configuration> {
             | Fault::HostStop
             | Fault::Rollback
             | Fault::HandEdit
-            | Fault::Suspend => configuration,
+            | Fault::Suspend
+            | Fault::FenceFails
+            | Fault::FenceLies => configuration,
         }
     };
     SINGLE.iter().map(single).collect()

@@ -48,25 +48,25 @@ pub(crate) fn served(
     setup
 }
 
-const FAULTS: &[(Fault, &str)] = &[
-    (Fault::Power, "power"),
-    (Fault::PauseLrm, "pause-lrm"),
-    (Fault::PauseMux, "pause-mux"),
-    (Fault::CrashLrm, "crash-lrm"),
-    (Fault::CrashMux, "crash-mux"),
-    (Fault::Isolate, "isolate"),
-    (Fault::Outage, "outage"),
-    (Fault::PauseAll, "pause-all"),
-    (Fault::Drift, "drift"),
-    (Fault::Delay, "delay"),
-    (Fault::AgentFails, "agent-fails"),
-    (Fault::AgentHangs, "agent-hangs"),
-    (Fault::ServiceEnds, "service-ends"),
+const FAULTS: &[Fault] = &[
+    Fault::Power,
+    Fault::PauseLrm,
+    Fault::PauseMux,
+    Fault::CrashLrm,
+    Fault::CrashMux,
+    Fault::Isolate,
+    Fault::Outage,
+    Fault::PauseAll,
+    Fault::Drift,
+    Fault::Delay,
+    Fault::AgentFails,
+    Fault::AgentHangs,
+    Fault::ServiceEnds,
 ];
 
 pub(super) fn all() -> Vec<Configuration> {
     let mut all = Vec::new();
-    for (fault, name) in FAULTS {
+    for fault in FAULTS {
         for timing in [brisk_kappa_one(), brisk_kappa_three()] {
             // κ concerns the multiplexer and the device alone.
             let concerned = matches!(fault, Fault::PauseMux | Fault::CrashMux);
@@ -79,10 +79,10 @@ pub(super) fn all() -> Vec<Configuration> {
             };
             // What ends a host's part in it is enough to see a service recovered.
             if !matches!(fault, Fault::Outage | Fault::PauseAll | Fault::Drift) {
-                all.push(recover(&timing, *fault, name));
+                all.push(recover(&timing, *fault));
             }
-            all.push(stop_and_start(&timing, *fault, name));
-            all.push(freeze(&timing, *fault, name));
+            all.push(stop_and_start(&timing, *fault));
+            all.push(freeze(&timing, *fault));
         }
     }
     let timing = brisk_kappa_one();
@@ -94,7 +94,8 @@ pub(super) fn all() -> Vec<Configuration> {
 }
 
 /// The service is recovered to the other host after a fault of the first.
-fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
+fn recover(timing: &Timing, fault: Fault) -> Configuration {
+    let name = fault.name();
     let mut setup = pair(timing, &[fault], 1);
     let about = format!("A service is recovered by the other host; one fault: {name}.");
     let tags: &[Tag] = match fault {
@@ -120,7 +121,9 @@ fn recover(timing: &Timing, fault: Fault, name: &str) -> Configuration {
         | Fault::HostStop
         | Fault::Rollback
         | Fault::HandEdit
-        | Fault::Suspend => &[Tag::Started],
+        | Fault::Suspend
+        | Fault::FenceFails
+        | Fault::FenceLies => &[Tag::Started],
     };
     let light = [
         Fault::Delay,
@@ -165,7 +168,8 @@ fn recover_and_return(timing: &Timing) -> Configuration {
 }
 
 /// The service is stopped and started on request.
-fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
+fn stop_and_start(timing: &Timing, fault: Fault) -> Configuration {
+    let name = fault.name();
     // Processes of a host that stop and go on one by one, and an outage that may end at any moment,
     // make for many orders: one request is enough to meet each of them in.
     let requests = match matches!(fault, Fault::PauseAll | Fault::Outage) {
@@ -191,7 +195,8 @@ fn stop_and_start(timing: &Timing, fault: Fault, name: &str) -> Configuration {
 }
 
 /// The LRM is restarted with the service left running, and comes back.
-fn freeze(timing: &Timing, fault: Fault, name: &str) -> Configuration {
+fn freeze(timing: &Timing, fault: Fault) -> Configuration {
+    let name = fault.name();
     let setup = served(timing, &[fault], 1, &[Admin::RestartLrm], 1);
     let about = format!("An LRM is restarted, its service left running; one fault: {name}.");
     holds(

@@ -43,7 +43,16 @@ pub(crate) const POLICY: Policy = Policy {
 
 /// `hosts` hosts with CRMs on the first `crms`, and services on the first one.
 pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup {
-    let timing = timing();
+    timed_cluster(&timing(), hosts, crms, resources)
+}
+
+/// The same, with another timing.
+pub(crate) fn timed_cluster(
+    timing: &Timing,
+    hosts: u16,
+    crms: u16,
+    resources: Vec<Resource>,
+) -> Setup {
     let cluster = ClusterSetup::new(hosts, resources);
     let mut config = Config::for_checking(timing.clone(), Ranks::default(), Mask::default());
     config.services = cluster.names.service_ranks();
@@ -74,9 +83,10 @@ pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup 
         fault_hosts: (0..usize::from(hosts)).collect(),
         admin: Vec::new(),
         admin_budget: 0,
-        physics: Physics::as_told(&timing),
+        physics: Physics::as_told(timing),
         instant_agents: true,
         reduce: true,
+        fenceable: Vec::new(),
         symmetric: Vec::new(),
         outage_max: None,
         never_resets: false,
@@ -92,18 +102,18 @@ pub(crate) fn cluster(hosts: u16, crms: u16, resources: Vec<Resource>) -> Setup 
 }
 
 /// The faults that a cluster with CRMs is exposed to, one at a time.
-const FAULTS: &[(Fault, &str)] = &[
-    (Fault::Power, "power"),
-    (Fault::Isolate, "isolate"),
-    (Fault::Outage, "outage"),
-    (Fault::PauseLrm, "pause-lrm"),
-    (Fault::CrashLrm, "crash-lrm"),
-    (Fault::PauseCrm, "pause-crm"),
-    (Fault::CrashCrm, "crash-crm"),
-    (Fault::PauseAll, "pause-all"),
-    (Fault::AgentFails, "agent-fails"),
-    (Fault::ServiceEnds, "service-ends"),
-    (Fault::Delay, "delay"),
+const FAULTS: &[Fault] = &[
+    Fault::Power,
+    Fault::Isolate,
+    Fault::Outage,
+    Fault::PauseLrm,
+    Fault::CrashLrm,
+    Fault::PauseCrm,
+    Fault::CrashCrm,
+    Fault::PauseAll,
+    Fault::AgentFails,
+    Fault::ServiceEnds,
+    Fault::Delay,
 ];
 
 /// What people do beside that.
@@ -271,6 +281,9 @@ const SHOWN_BY_FEATURE: &[(&str, &[Tag])] = &[
     ("migrate", &[Tag::CommandTaken]),
     ("relocate", &[Tag::CommandTaken]),
     ("stop-command", &[Tag::CommandTaken]),
+    ("stop-start", &[Tag::Moved]),
+    ("disable", &[Tag::Moved]),
+    ("ignore", &[Tag::Moved]),
     ("freeze", &[Tag::Frozen]),
     ("stop-crm", &[Tag::MasterChanged]),
 ];
@@ -296,8 +309,8 @@ pub(super) fn all() -> Vec<Configuration> {
         all.push(one(feature, None));
         for fault in FAULTS {
             // What has been started already can't fail to start.
-            if feature.name != "run" || fault.0 != Fault::AgentFails {
-                all.push(one(feature, Some(fault)));
+            if feature.name != "run" || *fault != Fault::AgentFails {
+                all.push(one(feature, Some(*fault)));
             }
         }
     }
@@ -305,11 +318,11 @@ pub(super) fn all() -> Vec<Configuration> {
 }
 
 /// One service on two hosts with CRMs; one feature, at most one fault of the first host.
-fn one(feature: &Feature, fault: Option<&(Fault, &str)>) -> Configuration {
+fn one(feature: &Feature, fault: Option<Fault>) -> Configuration {
     let mut setup = cluster(2, 2, vec![ClusterSetup::resource(Requested::Started)]);
     setup.warm = 8;
     setup.fault_hosts = vec![0];
-    setup.faults = fault.iter().map(|(fault, _)| *fault).collect();
+    setup.faults = fault.into_iter().collect();
     setup.fault_budget = u8::from(fault.is_some());
     setup.admin = feature.admin.to_vec();
     setup.admin_budget = feature.budget;
@@ -321,7 +334,7 @@ fn one(feature: &Feature, fault: Option<&(Fault, &str)>) -> Configuration {
             .collect();
         setup.cluster = Some(Box::new(cluster.with_commands(feature.commands)));
     }
-    let (about, fault) = (feature.about, fault.map(|(_, name)| *name));
+    let (about, fault) = (feature.about, fault.map(Fault::name));
     let fails = fault.map_or("nothing fails".into(), |name| format!("one fault: {name}"));
     let full_name = match fault {
         Some(fault) => format!("l3/{}-{fault}", feature.name),

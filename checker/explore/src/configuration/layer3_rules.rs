@@ -27,7 +27,11 @@ pub(super) fn all() -> Vec<Configuration> {
 
 /// Two hosts with CRMs, services on the first, and faults of the first: one at most.
 pub(super) fn settled(resources: Vec<Resource>, faults: &[Fault]) -> Setup {
-    let mut setup = cluster(2, 2, resources);
+    settled_in(cluster(2, 2, resources), faults)
+}
+
+/// The same in this cluster.
+pub(super) fn settled_in(mut setup: Setup, faults: &[Fault]) -> Setup {
     setup.warm = 8;
     setup.fault_hosts = vec![0];
     setup.faults = faults.to_vec();
@@ -85,15 +89,17 @@ fn spread(affinity: Affinity) -> Rules {
     rules(Rule::new(both, Demand::Affinity(affinity)))
 }
 
+/// A service that may run on the first node alone.
+pub(crate) fn strict(faults: &[Fault]) -> Setup {
+    let rules = on_nodes(&[("node1", 0)], true);
+    let only = vec![(ONE, vec![NodeId(0)])];
+    changed(settled(started(1), faults), |cluster| {
+        cluster.with_rules(rules, only, Vec::new())
+    })
+}
+
 /// Node affinity: strict, and with a node that is preferred.
 fn nodes() -> Vec<Configuration> {
-    let strict = |faults: &[Fault]| {
-        let rules = on_nodes(&[("node1", 0)], true);
-        let only = vec![(ONE, vec![NodeId(0)])];
-        changed(settled(started(1), faults), |cluster| {
-            cluster.with_rules(rules, only, Vec::new())
-        })
-    };
     let preferred = |faults: &[Fault]| {
         let rules = on_nodes(&[("node1", 2), ("node2", 1)], true);
         changed(settled(started(1), faults), |cluster| {

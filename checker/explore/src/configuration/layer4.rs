@@ -6,12 +6,13 @@ use lockstep_model::id::Ranks;
 use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::Mask;
 use lockstep_world::cluster::ClusterSetup;
+use lockstep_world::coverage::Tag;
 use lockstep_world::setup::Physics;
-use lockstep_world::{Fault, Setup};
+use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::holds;
 use super::layer3::{POLICY, cluster};
-use super::{Configuration, brisk_kappa_one};
+use super::{Configuration, brisk_kappa_one, layer3_rules};
 
 /// `hosts` hosts with everything, and services on the first.
 pub(crate) fn whole(hosts: u16, crms: u16, services: usize) -> Setup {
@@ -34,20 +35,20 @@ pub(crate) fn whole(hosts: u16, crms: u16, services: usize) -> Setup {
     setup
 }
 
-const FAULTS: &[(Fault, &str)] = &[
-    (Fault::Power, "power"),
-    (Fault::Isolate, "isolate"),
-    (Fault::Outage, "outage"),
-    (Fault::PauseLrm, "pause-lrm"),
-    (Fault::PauseMux, "pause-mux"),
-    (Fault::PauseCrm, "pause-crm"),
-    (Fault::PauseAll, "pause-all"),
-    (Fault::CrashLrm, "crash-lrm"),
-    (Fault::CrashMux, "crash-mux"),
-    (Fault::CrashCrm, "crash-crm"),
-    (Fault::AgentFails, "agent-fails"),
-    (Fault::ServiceEnds, "service-ends"),
-    (Fault::Delay, "delay"),
+const FAULTS: &[Fault] = &[
+    Fault::Power,
+    Fault::Isolate,
+    Fault::Outage,
+    Fault::PauseLrm,
+    Fault::PauseMux,
+    Fault::PauseCrm,
+    Fault::PauseAll,
+    Fault::CrashLrm,
+    Fault::CrashMux,
+    Fault::CrashCrm,
+    Fault::AgentFails,
+    Fault::ServiceEnds,
+    Fault::Delay,
 ];
 
 pub(super) fn all() -> Vec<Configuration> {
@@ -56,7 +57,8 @@ pub(super) fn all() -> Vec<Configuration> {
         "Two hosts with everything and one service; nothing fails.",
         warm(whole(2, 2, 1)),
     )];
-    for (fault, name) in FAULTS {
+    for fault in FAULTS {
+        let name = fault.name();
         let mut setup = warm(whole(2, 2, 1));
         setup.faults = vec![*fault];
         setup.fault_budget = 1;
@@ -69,14 +71,68 @@ pub(super) fn all() -> Vec<Configuration> {
             configuration.in_deep()
         });
     }
+    all.extend(asked());
     all.push(three_hosts());
     all
+}
+
+/// Everything on two hosts, with one CRM; nothing fails, and people ask for one thing.
+fn asked() -> Vec<Configuration> {
+    let one = |name: &str, about: &str, commands: &[&str], admin: Admin, tags: &[Tag]| {
+        let mut setup = warm(whole(2, 1, 1));
+        setup.hosts[0].crm = false;
+        setup.hosts[1].crm = true;
+        setup = layer3_rules::asked(setup, commands, 1);
+        setup.admin = vec![admin];
+        let about = format!("Two hosts with everything, one with a CRM; {about}.");
+        holds(format!("l4/{name}"), &about, setup).meeting(tags)
+    };
+    vec![
+        one(
+            "migrate",
+            "the service is migrated",
+            &["migrate vm:101 node2"],
+            Admin::Command,
+            &[Tag::CommandTaken, Tag::Sent, Tag::Moved, Tag::Resumed],
+        )
+        .in_deep(),
+        one(
+            "stop",
+            "the service is stopped",
+            &["stop vm:101 1"],
+            Admin::Command,
+            &[Tag::CommandTaken, Tag::Stopped],
+        ),
+        one(
+            "disarm",
+            "the stack is disarmed",
+            &["disarm-ha freeze"],
+            Admin::Command,
+            &[Tag::CommandTaken, Tag::Frozen, Tag::Disarmed],
+        ),
+        one(
+            "maintenance",
+            "its node is put into maintenance",
+            &["enable-node-maintenance node1"],
+            Admin::Command,
+            &[Tag::CommandTaken, Tag::Moved],
+        )
+        .in_deep(),
+        one(
+            "freeze",
+            "its LRM is restarted",
+            &[],
+            Admin::RestartLrm,
+            &[Tag::Frozen, Tag::ReleasedRunning, Tag::GuardedAgain],
+        )
+        .in_full(),
+    ]
 }
 
 /// The largest: what no machine closes, for as long as there is time.
 fn three_hosts() -> Configuration {
     let mut setup = warm(whole(3, 3, 2));
-    setup.faults = FAULTS.iter().map(|(fault, _)| *fault).collect();
+    setup.faults = FAULTS.to_vec();
     setup.fault_budget = 2;
     holds(
         "l4/three-hosts",

@@ -70,15 +70,35 @@ const LEADS: &[(&str, &[Declared])] = &[
             (Leads::GuardedAgain, None),
         ],
     ),
-    ("l3/start", &[(Leads::MasterExists, Some(AT_ONCE))]),
+    (
+        "l3/start",
+        &[
+            (Leads::MasterExists, Some(AT_ONCE)),
+            (Leads::RequestedRuns, None),
+        ],
+    ),
     ("l3/run-crash-crm", &[(Leads::MasterExists, Some(AT_ONCE))]),
     (
         "l3/run-power",
         &[
             (Leads::MasterExists, Some(SILENCE)),
             (Leads::FenceResolved, None),
+            (Leads::RequestedRuns, None),
         ],
     ),
+    ("l3/run-service-ends", &[(Leads::RequestedRuns, None)]),
+    (
+        "l3/confirmed",
+        &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
+    ),
+    (
+        "l3/fenced-power",
+        &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
+    ),
+    ("l3/armed-again-freeze", &[(Leads::DisarmCompletes, None)]),
+    ("l3/armed-again-ignore", &[(Leads::DisarmCompletes, None)]),
+    ("l3/maintenance-asked", &[(Leads::MaintenanceEmpties, None)]),
+    ("l4/service-ends", &[(Leads::RequestedRuns, None)]),
     (
         "l3/maintenance-lost",
         &[

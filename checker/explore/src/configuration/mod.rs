@@ -5,12 +5,14 @@
 //! happened on the way ([`Configuration::meets`]), so that nothing holds vacuously.
 
 mod assumptions;
-mod edges;
+mod compat;
+pub(crate) mod edges;
+pub(crate) mod fenced;
 pub(crate) mod layer1;
 pub(crate) mod layer2;
 pub(crate) mod layer3;
 mod layer3_masters;
-mod layer3_rules;
+pub(crate) mod layer3_rules;
 pub(crate) mod layer4;
 mod leads;
 pub(crate) mod orders;
@@ -218,6 +220,8 @@ pub fn all() -> Vec<Configuration> {
     all.extend(layer3_masters::all());
     all.extend(layer4::all());
     all.extend(orders::all());
+    all.extend(fenced::all());
+    all.extend(compat::all());
     all.extend(edges::all());
     all.extend(reference::all());
     all.extend(assumptions::all());

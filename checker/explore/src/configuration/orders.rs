@@ -66,21 +66,24 @@ pub(crate) fn contended(mut setup: Setup) -> Setup {
 }
 
 /// Faults, their names, and whether what they lead to is explored on every change.
-const FAULTS: &[(Fault, &str, bool)] = &[
-    (Fault::Power, "power", true),
-    (Fault::PauseLrm, "pause-lrm", false),
-    (Fault::PauseMux, "pause-mux", false),
-    (Fault::CrashLrm, "crash-lrm", false),
-    (Fault::CrashMux, "crash-mux", true),
-    (Fault::Isolate, "isolate", false),
-    (Fault::Delay, "delay", true),
+const FAULTS: &[(Fault, bool)] = &[
+    (Fault::Power, true),
+    (Fault::PauseLrm, false),
+    (Fault::PauseMux, false),
+    (Fault::CrashLrm, false),
+    (Fault::CrashMux, true),
+    (Fault::Isolate, false),
+    (Fault::Delay, true),
+    (Fault::Outage, false),
+    (Fault::PauseAll, false),
+    (Fault::SlowPing, false),
 ];
 
 pub(super) fn all() -> Vec<Configuration> {
     let timing = swift_kappa_one();
     let mut all = undisturbed(&timing);
-    for (fault, name, quick) in FAULTS {
-        all.push(moved(&timing, *fault, name, *quick));
+    for (fault, quick) in FAULTS {
+        all.push(moved(&timing, *fault, *quick));
     }
     all.extend(workers(&timing));
     all.push(taken_back(&timing));
@@ -148,7 +151,8 @@ fn undisturbed(timing: &Timing) -> Vec<Configuration> {
 }
 
 /// A live move, and one fault at either end at any moment.
-fn moved(timing: &Timing, fault: Fault, name: &str, quick: bool) -> Configuration {
+fn moved(timing: &Timing, fault: Fault, quick: bool) -> Configuration {
+    let name = fault.name();
     let setup = ordered(timing, &[LIVE], 1, &[fault]);
     let about = format!("A running service is moved; one fault at either end: {name}.");
     let configuration = holds(named(timing, &format!("live-{name}")), &about, setup).meeting(&[

@@ -13,7 +13,7 @@ use lockstep_world::crm::Said;
 use lockstep_world::{Action, Fault, Setup, World};
 
 use super::diagram::{FORGOTTEN, Machine, UNMANAGED, of_crm, of_lrm, of_node, of_service};
-use super::pairs::{FAULTS, Phase, phases};
+use super::pairs::{Phase, phases};
 
 /// The counts of a search, or of several together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ const fn square(machine: Machine) -> usize {
 }
 
 const FIRST_PAIR: usize = first_cell(Machine::Lrm) + square(Machine::Lrm);
-const CELLS: usize = FIRST_PAIR + FAULTS.len() * Phase::ALL.len();
+const CELLS: usize = FIRST_PAIR + Fault::ALL.len() * Phase::ALL.len();
 
 const fn edge_cell(machine: Machine, from: usize, to: usize) -> usize {
     first_cell(machine) + from * machine.states().len() + to

@@ -8,7 +8,7 @@ use super::diagram::{Edge, Machine, Origin};
 use super::draw::{draw, grouped};
 use super::figures;
 use super::judgement::{Coverage, Standing};
-use super::pairs::{FAULTS, Phase, fault_name};
+use super::pairs::Phase;
 use crate::configuration::{self, Configuration, Expectation, Tier};
 
 const INTRODUCTION: &str = "\
@@ -132,8 +132,8 @@ fn pairs(coverage: &Coverage) -> String {
         table.push_str(&format!(" {} |", phase.name()));
     }
     table.push_str(&format!("\n|---|{}\n", "---|".repeat(Phase::ALL.len())));
-    for fault in FAULTS {
-        table.push_str(&format!("| `{}` |", fault_name(fault)));
+    for fault in Fault::ALL.iter().copied() {
+        table.push_str(&format!("| `{}` |", fault.name()));
         for phase in Phase::ALL {
             let cell = match coverage.pair(fault, phase) {
                 Standing::Met(_) | Standing::Contradicted(..) => {
@@ -217,10 +217,10 @@ fn features() -> String {
 fn apart(configuration: &Configuration) -> (Feature, String) {
     let setup = &configuration.setup;
     let name = configuration.name.as_str();
-    let faults: Vec<&str> = setup.faults.iter().copied().map(name_of).collect();
+    let faults: Vec<&str> = setup.faults.iter().copied().map(Fault::name).collect();
     let fault = match faults.as_slice() {
         [] => "none".to_owned(),
-        faults if faults.len() == FAULTS.len() => "any".to_owned(),
+        faults if faults.len() == Fault::ALL.len() => "any".to_owned(),
         faults => faults.join("+"),
     };
     let fault = match setup.fault_budget {
@@ -235,8 +235,4 @@ fn apart(configuration: &Configuration) -> (Feature, String) {
     };
     let size = (setup.hosts.len(), setup.services.len());
     ((feature.to_owned(), size.0, size.1), fault)
-}
-
-fn name_of(fault: Fault) -> &'static str {
-    fault_name(fault)
 }

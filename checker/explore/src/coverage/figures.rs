@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::counter::Counts;
 use super::diagram::Machine;
 use super::judgement::{Coverage, Covered};
-use super::pairs::{FAULTS, Phase, fault_name};
+use lockstep_world::Fault;
+
+use super::pairs::Phase;
 
 /// One search: names and numbers.
 #[derive(Serialize, Deserialize)]
@@ -30,11 +32,11 @@ impl Figures {
             }
         }
         let mut pairs = Vec::new();
-        for fault in FAULTS {
+        for fault in Fault::ALL.iter().copied() {
             for phase in Phase::ALL {
                 let count = covered.counts.pair(fault, phase);
                 if count > 0 {
-                    pairs.push((fault_name(fault).to_owned(), phase.name().to_owned(), count));
+                    pairs.push((fault.name().to_owned(), phase.name().to_owned(), count));
                 }
             }
         }
@@ -55,8 +57,8 @@ impl Figures {
             counts.set_edge(machine, state(from)?, state(to)?, *count);
         }
         for (fault, phase, count) in &self.pairs {
-            let mut faults = FAULTS.into_iter();
-            let known = faults.find(|one| fault_name(*one) == fault);
+            let mut faults = Fault::ALL.iter().copied();
+            let known = faults.find(|one| one.name() == fault);
             let mut phases = Phase::ALL.into_iter();
             let kept = phases.find(|one| one.name() == phase);
             let known = known.ok_or_else(|| unknown("fault", fault))?;

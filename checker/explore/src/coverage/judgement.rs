@@ -4,7 +4,7 @@ use lockstep_world::Fault;
 
 use super::counter::Counts;
 use super::diagram::{Edge, Machine};
-use super::pairs::{FAULTS, Phase};
+use super::pairs::Phase;
 use super::reasons;
 
 /// What one search covered.
@@ -146,9 +146,9 @@ impl Coverage {
         for edge in Machine::ALL.into_iter().flat_map(Machine::edges) {
             wrong.extend(complaint(&edge.text(), self.edge(&edge), whole));
         }
-        for fault in FAULTS {
+        for fault in Fault::ALL.iter().copied() {
             for phase in Phase::ALL {
-                let name = super::pairs::fault_name(fault);
+                let name = fault.name();
                 let text = format!("fault {name} while {}", phase.name());
                 wrong.extend(complaint(&text, self.pair(fault, phase), whole));
             }

@@ -8,8 +8,8 @@ use lockstep_model::lrm::Job;
 use lockstep_model::manager::status::Entry;
 use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{DataKey, Service, Wanted};
+use lockstep_world::World;
 use lockstep_world::state::Instance;
-use lockstep_world::{Fault, World};
 
 /// What becomes of a service at a moment. More than one may apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,63 +54,6 @@ impl Phase {
             Self::Frozen => "frozen",
             Self::Disarmed => "disarmed",
         }
-    }
-}
-
-/// Every kind of fault, in the order in which they are declared.
-pub const FAULTS: [Fault; 23] = [
-    Fault::Power,
-    Fault::PauseLrm,
-    Fault::PauseMux,
-    Fault::PauseContender,
-    Fault::PauseCrm,
-    Fault::PauseAll,
-    Fault::CrashLrm,
-    Fault::CrashMux,
-    Fault::CrashContender,
-    Fault::CrashCrm,
-    Fault::Isolate,
-    Fault::Outage,
-    Fault::Delay,
-    Fault::AgentFails,
-    Fault::AgentHangs,
-    Fault::ServiceEnds,
-    Fault::Drift,
-    Fault::DeviceFails,
-    Fault::SlowPing,
-    Fault::HostStop,
-    Fault::Rollback,
-    Fault::HandEdit,
-    Fault::Suspend,
-];
-
-/// A fault's name in tables: that of configurations.
-#[must_use]
-pub const fn fault_name(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Power => "power",
-        Fault::PauseLrm => "pause-lrm",
-        Fault::PauseMux => "pause-mux",
-        Fault::PauseContender => "pause-contender",
-        Fault::PauseCrm => "pause-crm",
-        Fault::PauseAll => "pause-all",
-        Fault::CrashLrm => "crash-lrm",
-        Fault::CrashMux => "crash-mux",
-        Fault::CrashContender => "crash-contender",
-        Fault::CrashCrm => "crash-crm",
-        Fault::Isolate => "isolate",
-        Fault::Outage => "outage",
-        Fault::Delay => "delay",
-        Fault::AgentFails => "agent-fails",
-        Fault::AgentHangs => "agent-hangs",
-        Fault::ServiceEnds => "service-ends",
-        Fault::Drift => "drift",
-        Fault::DeviceFails => "device-fails",
-        Fault::SlowPing => "slow-ping",
-        Fault::HostStop => "host-stop",
-        Fault::Rollback => "rollback",
-        Fault::HandEdit => "hand-edit",
-        Fault::Suspend => "suspend",
     }
 }
 
@@ -222,12 +165,14 @@ impl<'a> Seen<'a> {
 
 #[cfg(test)]
 mod tests {
+    use lockstep_world::Fault;
+
     use super::*;
 
     #[test]
     fn faults_and_phases_stand_at_their_places() {
-        for (place, fault) in FAULTS.into_iter().enumerate() {
-            assert_eq!(fault as usize, place);
+        for (place, fault) in Fault::ALL.iter().enumerate() {
+            assert_eq!(*fault as usize, place);
         }
         for (place, phase) in Phase::ALL.into_iter().enumerate() {
             assert_eq!(phase as usize, place);

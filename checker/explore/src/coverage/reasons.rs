@@ -95,7 +95,12 @@ const UNMET: &[Unmet] = &[
         CONTENDER,
     ),
     (
-        &[Fault::Rollback, Fault::HandEdit, Fault::Suspend],
+        &[
+            Fault::Rollback,
+            Fault::HandEdit,
+            Fault::Suspend,
+            Fault::FenceLies,
+        ],
         &Phase::ALL,
         ASSUMPTION,
     ),
@@ -118,6 +123,17 @@ const UNMET: &[Unmet] = &[
         &[Phase::Starting],
         "Only what runs can end, and what runs isn't to be started any more. No configuration of the quick \
          tier has a second service.",
+    ),
+    (
+        &[Fault::FenceFails],
+        &[
+            Phase::Stopping,
+            Phase::Migrating,
+            Phase::Frozen,
+            Phase::Disarmed,
+        ],
+        "An agent is asked about a node that is to be fenced. In layer 1, where a contender asks at once, \
+         services are started and run; in layer 3 they wait for the fence.",
     ),
     (
         &[Fault::DeviceFails],

@@ -3,11 +3,12 @@
 use lockstep_model::manager::status::Requested;
 use lockstep_model::mutation::Mutant;
 use lockstep_world::cluster::ClusterSetup;
+use lockstep_world::leads::Leads;
 use lockstep_world::property::Property;
 use lockstep_world::{Admin, Fault, Setup};
 
-use super::{Case, case};
-use crate::configuration::layer3;
+use super::{Case, case, never};
+use crate::configuration::{edges, layer3, layer3_rules};
 
 /// What the manager decides, and writes.
 pub(super) fn managers() -> Vec<Case> {
@@ -24,7 +25,89 @@ pub(super) fn managers() -> Vec<Case> {
             Property::ResumesLatest,
             asked(&["migrate vm:101 node2"], &[Fault::Power]),
         ),
+        case(
+            Mutant::RemovalUncompared,
+            "what is decided counts once it is written",
+            Property::NoLostService,
+            edges::asking(
+                pausing(&[Fault::PauseCrm]),
+                &[Requested::Ignored, Requested::Started],
+                &[],
+                2,
+            ),
+        ),
+        case(
+            Mutant::CommandsUncompared,
+            "what is decided counts once it is written",
+            Property::NoLostCommand,
+            edges::asking(
+                pausing(&[Fault::PauseCrm]),
+                &[],
+                &["enable-node-maintenance node1", "disarm-ha freeze"],
+                2,
+            ),
+        ),
+        case(
+            Mutant::RulesUnheeded,
+            "where services may be",
+            Property::Affinity,
+            layer3_rules::strict(&[Fault::Power]),
+        ),
+        never(
+            Mutant::NeverContends,
+            "what a manager promises",
+            Leads::FenceResolved,
+            failing(edges::alone(Requested::Started), &[Fault::Power]),
+        ),
+        never(
+            Mutant::StartNotOrdered,
+            "what a manager promises",
+            Leads::RequestedRuns,
+            beginning(),
+        ),
+        never(
+            Mutant::DisarmNeverEnds,
+            "what a manager promises",
+            Leads::DisarmCompletes,
+            edges::asking(
+                edges::alone(Requested::Started),
+                &[],
+                &["disarm-ha freeze"],
+                1,
+            ),
+        ),
+        never(
+            Mutant::MaintenanceUnheeded,
+            "what a manager promises",
+            Leads::MaintenanceEmpties,
+            edges::asking(
+                edges::alone(Requested::Started),
+                &[],
+                &["enable-node-maintenance node1"],
+                1,
+            ),
+        ),
     ]
+}
+
+/// Nothing has been started yet.
+fn beginning() -> Setup {
+    let mut setup = edges::alone(Requested::Started);
+    setup.warm = 0;
+    setup
+}
+
+/// The host with the CRM fails.
+fn pausing(faults: &[Fault]) -> Setup {
+    let mut setup = failing(edges::alone(Requested::Started), faults);
+    setup.fault_hosts = vec![1];
+    setup
+}
+
+fn failing(mut setup: Setup, faults: &[Fault]) -> Setup {
+    setup.faults = faults.to_vec();
+    setup.fault_budget = 1;
+    setup
 }
 
 /// Two hosts with CRMs; people ask for each of these once, and the second host may fail.

@@ -1,5 +1,6 @@
 //! Words for CRMs, for what stands for LRMs, and for what people tell them.
 
+use lockstep_model::contender::{Fenced, Order};
 use lockstep_model::id::ServiceId;
 use lockstep_model::manager::status::{Entry, LrmMode, Status};
 use lockstep_model::master::{Effect, Event};
@@ -27,10 +28,11 @@ pub(super) fn said(scene: &Scene<'_>, event: &Event) -> (String, Tone) {
 }
 
 /// What a CRM is about to do.
-pub(super) fn effect(effect: &Effect, reads: String) -> (String, Tone) {
+pub(super) fn effect(scene: &Scene<'_>, effect: &Effect, reads: String) -> (String, Tone) {
     match effect {
         Effect::Write(_) => ("writes".into(), Tone::Routine),
         Effect::Read(_) => (reads, Tone::Routine),
+        Effect::Fence(order) => asks_agent(scene, order),
         Effect::Exit => ("exits".into(), Tone::Notable),
     }
 }
@@ -40,6 +42,24 @@ pub(super) fn input(input: &FromStore) -> String {
     match input {
         FromStore::Read { .. } => "takes in what it read".into(),
         FromStore::Written { outcome: what, .. } => outcome(what).into(),
+        FromStore::Fenced { fenced, .. } => answer(*fenced).into(),
+    }
+}
+
+/// What somebody has a fence agent do.
+pub(super) fn asks_agent(scene: &Scene<'_>, order: &Order) -> (String, Tone) {
+    let node = scene.node(order.node);
+    (
+        format!("has a fence agent switch {node} off"),
+        Tone::Notable,
+    )
+}
+
+/// What a fence agent says.
+pub(super) const fn answer(fenced: Fenced) -> &'static str {
+    match fenced {
+        Fenced::Off => "hears: it is off",
+        Fenced::Failed => "hears: the agent failed",
     }
 }
 
@@ -56,7 +76,8 @@ pub(super) fn data(scene: &Scene<'_>, key: DataKey, data: &Data) -> String {
                 | DataKey::Resource(_)
                 | DataKey::Commands
                 | DataKey::Rules
-                | DataKey::Groups,
+                | DataKey::Groups
+                | DataKey::Fence(_),
                 _,
             ) => "writes an entry".into(),
         },
@@ -72,6 +93,7 @@ pub(super) fn data(scene: &Scene<'_>, key: DataKey, data: &Data) -> String {
         Data::Commands(_) => "writes commands".into(),
         Data::Rules(_) => "writes rules".into(),
         Data::Groups(_) => "writes groups".into(),
+        Data::Fence(fence) => format!("notes that term {} is to be ended", fence.term.epoch),
     }
 }
 

@@ -8,6 +8,7 @@ use lockstep_model::watchdog::message::{Armed, FromMultiplexer, ToMultiplexer};
 use lockstep_model::{contender, lrm};
 
 use super::Tone;
+use super::cluster;
 use super::scene::{Scene, services, wanted};
 
 /// What a write does, by what stands in the store.
@@ -64,7 +65,7 @@ pub(super) fn write(scene: &Scene<'_>, write: &Write) -> (String, Tone) {
                 ));
             }
             (Key::Data(key), Record::Data(data)) => {
-                parts.push(super::cluster::data(scene, key, data));
+                parts.push(cluster::data(scene, key, data));
             }
             (Key::Grant(_) | Key::Beat(_) | Key::Service(_) | Key::Data(_), _) => {}
         }
@@ -160,6 +161,9 @@ pub(super) fn contender_input(scene: &Scene<'_>, input: &contender::Input) -> St
     use contender::Input;
     match input {
         Input::Contend => "is to take the lock".into(),
+        Input::Fence { agent: true } => "is to ask a fence agent".into(),
+        Input::Fence { agent: false } => "is to ask no fence agent".into(),
+        Input::Fenced { fenced, .. } => cluster::answer(*fenced).into(),
         Input::Watched(_) => "sees the store".into(),
         Input::Read { .. } => "has read".into(),
         Input::Written { outcome: it, .. } => outcome(it).into(),
@@ -214,6 +218,9 @@ pub(super) fn decided(scene: &Scene<'_>, event: &Event) -> (String, Tone) {
         Event::LockLost { lock } => (format!("has lost {}", scene.lock(*lock)), Tone::Alarm),
         Event::SecondBoot { .. } => alarm("another boot of its node renews the lock"),
         Event::OtherMachine { .. } => alarm("another machine held the lock: refuses to take it"),
+        Event::FencingByAgent { .. } => notable("has an agent asked".into()),
+        Event::FencedByAgent { .. } => notable("hears that its holder is off".into()),
+        Event::AgentDidNotFence { .. } => alarm("hears that the agent failed"),
         Event::RequestUnanswered => notable("gives a request up".into()),
         Event::LrmState { to, .. } => notable(match to {
             LrmState::Startup => "starts up".into(),

@@ -1,5 +1,6 @@
 //! Words for an action, from the state before it and what the machines decided in it.
 
+use lockstep_model::contender;
 use lockstep_model::lrm::{self, Leave};
 use lockstep_model::record::Wanted;
 use lockstep_model::time::Why;
@@ -100,6 +101,9 @@ fn act(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         | Action::HostGoesOn { .. }
         | Action::Suspend { .. }
         | Action::WakeUp { .. }
+        | Action::Fence { .. }
+        | Action::FenceFails { .. }
+        | Action::FenceLies { .. }
         | Action::ServiceEnds { .. }
         | Action::TickDrifting { .. } => befalls_host(scene, action),
         Action::Outage => Some(elsewhere("store: nobody can reach it", Tone::Fault)),
@@ -221,6 +225,19 @@ fn befalls_host(scene: &Scene<'_>, action: &Action) -> Option<Said> {
         Action::HostGoesOn { host } => said(host, "goes on".into(), Tone::Fault),
         Action::Suspend { host } => said(host, "is suspended".into(), Tone::Fault),
         Action::WakeUp { host } => said(host, "wakes up".into(), Tone::Fault),
+        Action::Fence { host, agent } => {
+            let node = scene.node(scene.world.hosts.get(host)?.agents.get(agent)?.node);
+            said(
+                host,
+                format!("a fence agent switches {node} off"),
+                Tone::Alarm,
+            )
+        }
+        Action::FenceFails { host, .. } => said(host, "a fence agent fails".into(), Tone::Fault),
+        Action::FenceLies { host, .. } => {
+            let what = "a fence agent lies: nothing is off";
+            said(host, what.into(), Tone::Fault)
+        }
         Action::ServiceEnds { host, service } => said(
             host,
             format!("service {service} ends by itself"),
@@ -415,12 +432,21 @@ fn request(scene: &Scene<'_>, host: usize, proc: Proc, effect: usize) -> (String
             mux.and_then(|mux| mux.outbox.get(effect))
                 .map_or_else(nothing, |effect| mux_effect(scene, effect))
         }
-        Proc::Contender => (reads(scene, host), Tone::Routine),
+        Proc::Contender => {
+            let contender = value.contender.as_ref();
+            let effect = contender.and_then(|it| it.outbox.get(effect));
+            match effect {
+                Some(contender::Effect::Fence(order)) => cluster::asks_agent(scene, order),
+                Some(contender::Effect::Write(_) | contender::Effect::Read(_)) | None => {
+                    (reads(scene, host), Tone::Routine)
+                }
+            }
+        }
         Proc::Crm => {
             let crm = value.crm.as_ref();
             crm.and_then(|crm| crm.outbox.get(effect))
                 .map_or_else(nothing, |effect| {
-                    cluster::effect(effect, reads(scene, host))
+                    cluster::effect(scene, effect, reads(scene, host))
                 })
         }
     }
@@ -501,6 +527,7 @@ fn wakes(scene: &Scene<'_>, host: usize, proc: Proc) -> &'static str {
         Some(Why::Deadline) => "D is over",
         Some(Why::StopServices) => "D − g is over",
         Some(Why::KillServices) => "the stop budget ends",
+        Some(Why::FenceSettles) => "what the dead node wrote last has had δ",
         Some(Why::Retry) => "tries again",
         Some(Why::Idle) => "has nothing to run",
         Some(Why::Presence) => "shows that it lives",

@@ -152,7 +152,8 @@ impl Cluster {
                     | DataKey::Resource(_)
                     | DataKey::Commands
                     | DataKey::Rules
-                    | DataKey::Groups,
+                    | DataKey::Groups
+                    | DataKey::Fence(_),
                 ) => false,
             })
         };

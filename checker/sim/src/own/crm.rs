@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use lockstep_model::contender::Fenced;
 use lockstep_model::crm::Event as CrmEvent;
 use lockstep_model::event::Level;
 use lockstep_model::id::{Holder, RequestId};
@@ -40,6 +41,7 @@ pub(crate) enum ToCrm {
     Started,
     Read(RequestId, std::rc::Rc<lockstep_model::record::Snapshot>),
     Written(RequestId, Outcome),
+    Fenced(RequestId, Fenced),
     Watched(std::rc::Rc<lockstep_model::record::Snapshot>),
     Timer,
     Leave,
@@ -125,6 +127,7 @@ impl Cluster {
             node_stats: &knowledge.node_stats,
             service_stats: &knowledge.service_stats,
             versions: &knowledge.versions,
+            fenceable: &[],
         };
         let files = &files;
         let input = match input {
@@ -139,6 +142,10 @@ impl Cluster {
                 outcome: *outcome,
             },
             ToCrm::Watched(snapshot) => Input::Watched { snapshot, files },
+            ToCrm::Fenced(request, fenced) => Input::Fenced {
+                request: *request,
+                fenced: *fenced,
+            },
             ToCrm::Timer => Input::Timer,
             ToCrm::Leave => Input::Leave,
         };
@@ -165,6 +172,8 @@ impl Cluster {
             Effect::Read(request) => self
                 .read(host)
                 .map(|snapshot| ToCrm::Read(request, snapshot)),
+            // No case has fence devices.
+            Effect::Fence(order) => Some(ToCrm::Fenced(order.request, Fenced::Failed)),
             Effect::Exit => {
                 self.crm_ended(host);
                 None

@@ -30,6 +30,14 @@ pub(super) fn text(event: &Event, names: &Names) -> String {
             format!("released lock '{lock}', {running} services left running")
         }
         Event::LockLost { lock } => format!("lost lock '{}'", lock_name(*lock, names)),
+        Event::FencingByAgent { node } => format!("start fencing node '{}'", names.node(*node)),
+        Event::FencedByAgent { node } => {
+            let node = names.node(*node);
+            format!("the machine of node '{node}' is off, a fence agent says")
+        }
+        Event::AgentDidNotFence { node } => {
+            format!("tried all fence devices for node '{}'", names.node(*node))
+        }
         Event::Starting(service) => format!("starting service {}", sid(service)),
         Event::Stopping(service) => format!("stopping service {}", sid(service)),
         Event::Running(service) => format!("service status {} started", sid(service)),

@@ -4,6 +4,7 @@ mod instances;
 mod jobs;
 mod writes;
 
+use lockstep_model::contender::{self, Order};
 use lockstep_model::id::{LockId, NodeId};
 use lockstep_model::lrm;
 use lockstep_model::master;
@@ -59,6 +60,8 @@ named! {
     NoLostService = "no-lost-service",
     #[doc = "At most one worker at a time for a service, none without a recorded intent, none for a move that has ended."]
     AtMostOnce = "at-most-once",
+    #[doc = "A fence agent is asked to end a term that the store names, or one before it."]
+    FenceIntended = "fence-intended",
     #[doc = "Nothing happens for ever without time passing."]
     TimeCanPass = "time-can-pass",
     #[doc = "Every machine's own invariants hold."]
@@ -174,6 +177,9 @@ impl World {
                 {
                     self.judge_write(setup, &sender, write, &mut broken);
                 }
+                let named = |order: &Order| self.is_fence_recorded(order);
+                let order = self.order_of(host, proc, effect);
+                broken.unless(order.is_none_or(named), Property::FenceIntended);
             }
             Action::Work { host, worker } => {
                 self.judge_start(host, self.hosts[host].workers[worker], &mut broken);
@@ -216,12 +222,12 @@ impl World {
                 | lrm::Effect::Exit => None,
             },
             Proc::Contender => match host.contender.as_ref()?.outbox.get(effect)? {
-                lockstep_model::contender::Effect::Write(write) => Some(write),
-                lockstep_model::contender::Effect::Read(_) => None,
+                contender::Effect::Write(write) => Some(write),
+                contender::Effect::Read(_) | contender::Effect::Fence(_) => None,
             },
             Proc::Crm => match host.crm.as_ref()?.outbox.get(effect)? {
                 master::Effect::Write(write) => Some(write),
-                master::Effect::Read(_) | master::Effect::Exit => None,
+                master::Effect::Read(_) | master::Effect::Fence(_) | master::Effect::Exit => None,
             },
             Proc::Mux => None,
         }

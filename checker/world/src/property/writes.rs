@@ -1,7 +1,7 @@
 //! What is written, before it is.
 
 use lockstep_model::id::{Holder, LockId};
-use lockstep_model::record::{Grant, Key, Record, Write};
+use lockstep_model::record::{Grant, Key, Record, Unguarded, Write};
 
 use super::{Broken, Property};
 use crate::setup::Setup;
@@ -22,7 +22,7 @@ impl World {
         for put in &write.puts {
             match (&put.key, &put.record) {
                 (Key::Grant(lock), Record::Grant(new)) => {
-                    self.judge_grant(sender, *lock, new, broken);
+                    self.judge_grant(setup, sender, (*lock, new), broken);
                 }
                 (Key::Beat(lock), Record::Beat(_)) => {
                     let taken_along = write
@@ -70,12 +70,24 @@ impl World {
         }
     }
 
+    /// Whether the boot that services were left running in goes on.
+    fn lives(&self, list: &Unguarded) -> bool {
+        let mut hosts = self.hosts.iter();
+        hosts.any(|host| host.on && host.machine == list.machine && host.boot == list.boot)
+    }
+
     pub(super) fn holds(&self, sender: &Holder, lock: LockId) -> bool {
         self.grant_of(lock)
             .is_some_and(|grant| grant.state.is_held() && grant.holder == *sender)
     }
 
-    fn judge_grant(&self, sender: &Holder, lock: LockId, new: &Grant, broken: &mut Broken) {
+    fn judge_grant(
+        &self,
+        setup: &Setup,
+        sender: &Holder,
+        (lock, new): (LockId, &Grant),
+        broken: &mut Broken,
+    ) {
         let Some(old) = self.grant_of(lock) else {
             return;
         };
@@ -86,7 +98,12 @@ impl World {
         };
         // The machine that they were left on can speak for them, in any of its boots.
         let dropped = list.services.iter().any(|id| !new.state.lists(*id));
-        if dropped && sender.machine != list.machine {
+        // An agent can have seen to it that they are gone.
+        let fenced = match lock {
+            LockId::Agent(node) => setup.fenceable.contains(&node) && !self.lives(list),
+            LockId::Manager => false,
+        };
+        if dropped && sender.machine != list.machine && !fenced {
             broken.unless(false, Property::UnguardedNeverRecovered);
         }
     }
