@@ -238,12 +238,11 @@ impl fmt::Display for Event {
             ),
             Self::FencingByAgent { node } => write!(f, "start fencing node '{node}'"),
             Self::FencedByAgent { node } => {
-                write!(f, "the machine of node '{node}' is off, a fence agent says")
+                write!(f, "node '{node}' is off, a fence agent says")
             }
-            Self::AgentDidNotFence { node } => write!(
-                f,
-                "tried all fence devices for node '{node}': asking again when its lock's time is over"
-            ),
+            Self::AgentDidNotFence { node } => {
+                write!(f, "tried all fence devices for node '{node}'")
+            }
             Self::RequestUnanswered => f.write_str("a store request had no answer in time"),
             Self::LrmState { from, to } => write!(f, "status change {from} => {to}"),
             Self::Starting(service) => write!(f, "starting service {service}"),

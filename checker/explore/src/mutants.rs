@@ -6,6 +6,7 @@
 
 mod agents;
 mod managers;
+mod obeyed;
 
 use lockstep_model::config::{Config, Timing};
 use lockstep_model::id::Ranks;
@@ -77,8 +78,10 @@ pub fn cases() -> Vec<Case> {
     cases.extend(services());
     cases.extend(at_last());
     cases.extend(managers::managers());
+    cases.extend(managers::promised());
     cases.extend(agents::agents());
     cases.extend(given_orders());
+    cases.extend(obeyed::obeyed());
     cases
 }
 
@@ -670,27 +673,6 @@ fn given_orders() -> Vec<Case> {
             rule,
             Property::SingleInstance,
             one(&[orders::LIVE, Order::Start], &[Fault::Delay]),
-        ),
-        case(
-            Mutant::UntouchedStopped,
-            rule,
-            Property::ErrorUntouched,
-            one(&[Order::LeaveUntouched], &[]),
-        ),
-        case(
-            Mutant::IgnoredStopped,
-            rule,
-            Property::IgnoredUntouched,
-            one(&[Order::Ignore], &[]),
-        ),
-        case(
-            Mutant::StartsForEver,
-            rule,
-            Property::PolicyBounds,
-            Setup {
-                instant_agents: false,
-                ..one(&[Order::Stop, Order::Start], &[Fault::AgentFails])
-            },
         ),
     ]
 }

@@ -113,7 +113,8 @@ impl Setup {
 }
 
 impl World {
-    /// The classes that an action belongs to.
+    /// The classes that an action belongs to. What the manager orders is its own affair, like what
+    /// people ask for; a fence agent may take for ever, since the lock's silence is relied on.
     #[must_use]
     pub fn classes_of(&self, action: &Action) -> u64 {
         match *action {
@@ -144,7 +145,6 @@ impl World {
             Action::StandIn { host, act } => stand_in(act).map_or(0, |actor| actor.class_on(host)),
             Action::Tick | Action::TickDrifting { .. } => TIME,
             Action::WorkHangs { .. }
-            // A fence agent may take for ever: the lock's silence is what is relied on.
             | Action::Fence { .. }
             | Action::FenceFails { .. }
             | Action::FenceLies { .. }
@@ -171,7 +171,6 @@ impl World {
             | Action::Reconfigure
             | Action::TerminateMux { .. }
             | Action::SecondLrm { .. }
-            // What the manager orders is its own affair, like what people ask for.
             | Action::Order { .. }
             | Action::EndLrm { .. }
             | Action::Maintain { .. }

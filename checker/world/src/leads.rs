@@ -368,8 +368,8 @@ impl World {
         self.by_manager(setup, !left, Some(node))
     }
 
-    /// Nobody runs what is in error, what was left running and its node lost, and what nobody has
-    /// reported on, if its node can't.
+    /// Nobody runs what is in error, what is frozen, what was left running and its node lost, and what
+    /// nobody has reported on, if its node can't.
     fn requested_runs(&self, setup: &Setup, id: ServiceId) -> Standing {
         let resource = self.data(DataKey::Resource(id)).and_then(Data::as_resource);
         let requested = resource.is_some_and(|it| it.requested == Requested::Started);
@@ -381,7 +381,7 @@ impl World {
                 Some(host.node) == entry.node
                     && (self.can_serve(index) || self.serves(setup, index))
             });
-            entry.state == ServiceState::Error
+            matches!(entry.state, ServiceState::Error | ServiceState::Freeze)
                 || (entry.unowned && !there)
                 || left.is_some_and(|grant| grant.state.lists(id))
         });

@@ -71,11 +71,10 @@ impl World {
             Action::StartContender { host } => self.start_contender(setup, host),
             Action::StartCrm { host } => return self.start_crm(setup, host),
             Action::StandIn { host, act } => self.act(setup, host, act),
-            Action::Order { .. } => {
-                self.orders_left = self.orders_left.saturating_sub(1);
-                return self.manage(setup, action);
-            }
-            Action::Contend { .. } | Action::LetGo { .. } | Action::Move { .. } => {
+            Action::Order { .. }
+            | Action::Contend { .. }
+            | Action::LetGo { .. }
+            | Action::Move { .. } => {
                 return self.manage(setup, action);
             }
             Action::Want { .. }
@@ -143,8 +142,10 @@ impl World {
         }
     }
 
-    /// A fault draws on the budget of faults.
+    /// A fault draws on the budget of faults, and an order on that of orders.
     fn spend(&mut self, setup: &Setup, action: &Action) {
+        let ordered = matches!(action, Action::Order { .. });
+        self.orders_left = self.orders_left.saturating_sub(u8::from(ordered));
         let Some(fault) = action.fault() else { return };
         self.faults_left = self.faults_left.saturating_sub(1);
         if setup.each_fault_once {

@@ -86,11 +86,11 @@ const LEADS: &[(&str, &[Declared])] = &[
             (Leads::RequestedRuns, None),
         ],
     ),
-    ("l3/run-service-ends", &[(Leads::RequestedRuns, None)]),
     (
         "l3/confirmed",
         &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
     ),
+    ("l3/run-service-ends", &[(Leads::RequestedRuns, None)]),
     (
         "l3/fenced-power",
         &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],

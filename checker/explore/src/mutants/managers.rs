@@ -53,6 +53,12 @@ pub(super) fn managers() -> Vec<Case> {
             Property::Affinity,
             layer3_rules::strict(&[Fault::Power]),
         ),
+    ]
+}
+
+/// What a manager promises, and never keeps.
+pub(super) fn promised() -> Vec<Case> {
+    vec![
         never(
             Mutant::NeverContends,
             "what a manager promises",

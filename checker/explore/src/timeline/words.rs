@@ -234,10 +234,7 @@ fn befalls_host(scene: &Scene<'_>, action: &Action) -> Option<Said> {
             )
         }
         Action::FenceFails { host, .. } => said(host, "a fence agent fails".into(), Tone::Fault),
-        Action::FenceLies { host, .. } => {
-            let what = "a fence agent lies: nothing is off";
-            said(host, what.into(), Tone::Fault)
-        }
+        Action::FenceLies { host, .. } => said(host, "a fence agent lies".into(), Tone::Fault),
         Action::ServiceEnds { host, service } => said(
             host,
             format!("service {service} ends by itself"),

@@ -32,8 +32,7 @@ pub(super) fn text(event: &Event, names: &Names) -> String {
         Event::LockLost { lock } => format!("lost lock '{}'", lock_name(*lock, names)),
         Event::FencingByAgent { node } => format!("start fencing node '{}'", names.node(*node)),
         Event::FencedByAgent { node } => {
-            let node = names.node(*node);
-            format!("the machine of node '{node}' is off, a fence agent says")
+            format!("node '{}' is off, a fence agent says", names.node(*node))
         }
         Event::AgentDidNotFence { node } => {
             format!("tried all fence devices for node '{}'", names.node(*node))

@@ -8,7 +8,7 @@ use lockstep_world::coverage::Tag;
 use lockstep_world::property::Property;
 use proptest::prelude::*;
 
-use super::walk::{DYING, MANAGED, SETUPS, Walk, walks};
+use super::walk::{DYING, FENCED, MANAGED, SETUPS, Walk, walks};
 
 /// The kinds that no walk met: kinds of action, and tags.
 fn unmet(walks: impl IntoIterator<Item = Walk>) -> (Vec<&'static str>, Vec<&'static str>) {
@@ -35,14 +35,17 @@ fn unmet(walks: impl IntoIterator<Item = Walk>) -> (Vec<&'static str>, Vec<&'sta
 /// These tests say little if their walks meet little.
 #[test]
 fn walks_meet_every_kind_of_action() {
-    let walks = SETUPS.iter().chain([&MANAGED, &DYING]).flat_map(|setup| {
-        (0..16).map(|seed| Walk {
-            setup: *setup,
-            seed,
-            // Two seldom things in a row, and little that takes time.
-            steps: if setup.0 == DYING.0 { 8000 } else { 2000 },
-        })
-    });
+    let walks = SETUPS
+        .iter()
+        .chain([&MANAGED, &DYING, &FENCED])
+        .flat_map(|setup| {
+            (0..16).map(|seed| Walk {
+                setup: *setup,
+                seed,
+                // Two seldom things in a row, and little that takes time.
+                steps: if setup.0 == DYING.0 { 8000 } else { 2000 },
+            })
+        });
     let (kinds, tags) = unmet(walks);
     // What takes a chain of events that chance hardly finds; the search meets it.
     let hard = [
@@ -62,6 +65,7 @@ fn walks_meet_every_kind_of_action() {
         "in-error",
         "profile-changed",
         "two-of-one-name",
+        "taken-left-running",
     ];
     assert_eq!(
         kinds, [""; 0],

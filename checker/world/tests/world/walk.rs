@@ -121,6 +121,24 @@ fn dying() -> Setup {
     setup
 }
 
+/// As `plain`, with an agent for the holder's machine, which fails, lies and is late.
+pub(crate) const FENCED: Named = ("fenced", fenced);
+
+fn fenced() -> Setup {
+    let mut setup = plain();
+    setup.fenceable = vec![NodeId(0)];
+    setup.faults = vec![
+        Fault::FenceFails,
+        Fault::FenceLies,
+        Fault::CrashContender,
+        Fault::Power,
+    ];
+    setup.fault_budget = 60;
+    setup.admin = vec![Admin::RestartLrm, Admin::LetGo];
+    setup.admin_budget = 60;
+    setup
+}
+
 /// A holder and a contender, and nothing fails.
 fn plain() -> Setup {
     Setup::holder_and_contender(&scaled_kappa_three(), Mask::NONE)
