@@ -237,9 +237,7 @@ impl fmt::Display for Event {
                 "another machine held the lock of {node}: refusing to take it until a person replaces the node"
             ),
             Self::FencingByAgent { node } => write!(f, "start fencing node '{node}'"),
-            Self::FencedByAgent { node } => {
-                write!(f, "node '{node}' is off, a fence agent says")
-            }
+            Self::FencedByAgent { node } => write!(f, "node '{node}' is off, a fence agent says"),
             Self::AgentDidNotFence { node } => {
                 write!(f, "tried all fence devices for node '{node}'")
             }

@@ -91,7 +91,6 @@ impl World {
             | Action::StopCrm { .. }
             | Action::ConfirmDead { .. }
             | Action::SecondLrm { .. } => {
-                self.admin_left = self.admin_left.saturating_sub(1);
                 return self.administer(setup, action);
             }
             Action::ExecuteDelayed { .. }
@@ -199,6 +198,7 @@ impl World {
         reason = "the caller has picked out an administrator's actions"
     )]
     fn administer(&mut self, setup: &Setup, action: &Action) -> Vec<Said> {
+        self.admin_left = self.admin_left.saturating_sub(1);
         match *action {
             Action::Want { service, wanted } => {
                 self.want(setup, service, wanted);
