@@ -158,9 +158,9 @@ impl ClusterSetup {
         })
     }
 
-    /// What a CRM is told beside the records.
+    /// What a CRM is told beside the records, where agents can switch these nodes off.
     #[must_use]
-    pub fn files(&self) -> Files<'_> {
+    pub fn files<'a>(&'a self, fenceable: &'a [NodeId]) -> Files<'a> {
         Files {
             names: &self.names,
             nodes: &self.nodes,
@@ -168,7 +168,7 @@ impl ClusterSetup {
             node_stats: &[],
             service_stats: &self.stats,
             versions: &self.versions,
-            fenceable: &[],
+            fenceable,
         }
     }
 }

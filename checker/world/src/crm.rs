@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use lockstep_model::contender::Fenced;
 use lockstep_model::event::Event;
 use lockstep_model::id::{LockId, RequestId};
-use lockstep_model::master::{self, Effect, Files, Input, Master, Outbox};
+use lockstep_model::master::{self, Effect, Input, Master, Outbox};
 use lockstep_model::record::{
     Data, DataKey, Grant, GrantState, Key, Outcome, Put, Record, Snapshot,
 };
@@ -125,10 +125,7 @@ impl World {
         let (Some(process), Some(cluster)) = (&mut self.hosts[host].crm, &setup.cluster) else {
             return Vec::new();
         };
-        let files = &Files {
-            fenceable: &setup.fenceable,
-            ..cluster.files()
-        };
+        let files = &cluster.files(&setup.fenceable);
         let input = match *taken {
             Taken::Started => Input::Started,
             Taken::Answer(&FromStore::Read {

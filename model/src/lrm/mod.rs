@@ -309,9 +309,7 @@ impl Lrm {
     ) {
         self.lock.expire(config, now);
         self.shorten_for_ttl(config, now);
-        if !config.broken(Mutant::IgnoredStopped) {
-            self.forget_ignored();
-        }
+        self.forget_ignored(config);
         self.answer_orders(config, now, effects);
         self.attend_services(config, now, effects);
         self.location_lane(config, now, effects);

@@ -232,14 +232,16 @@ impl Lrm {
         for id in known {
             self.services.entry(id).or_insert_with(Local::unknown);
         }
-        if !config.broken(Mutant::IgnoredStopped) {
-            self.forget_ignored();
-        }
+        self.forget_ignored(config);
     }
 
     /// What is ignored is let go of once nothing is being done with it any more.
-    pub(super) fn forget_ignored(&mut self) {
-        let Some(view) = &self.view else {
+    pub(super) fn forget_ignored<M: Mutation>(&mut self, config: &Config<M>) {
+        let Some(view) = self
+            .view
+            .as_ref()
+            .filter(|_| !config.broken(Mutant::IgnoredStopped))
+        else {
             return;
         };
         for (id, order) in &view.services {

@@ -16,7 +16,7 @@ use lockstep_world::setup::Order;
 use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::holds;
-use super::layer3::cluster;
+use super::layer3::{cluster, decided_by_second};
 use super::orders::{LIVE, at_rest, ordered};
 use super::{Configuration, swift_kappa_one, with_drift};
 
@@ -36,9 +36,7 @@ pub(super) fn all() -> Vec<Configuration> {
 
 /// Two hosts: one with the service, and one with the CRM.
 pub(crate) fn alone(requested: Requested) -> Setup {
-    let mut setup = cluster(2, 1, vec![ClusterSetup::resource(requested)]);
-    setup.hosts[0].crm = false;
-    setup.hosts[1].crm = true;
+    let mut setup = decided_by_second(cluster(2, 1, vec![ClusterSetup::resource(requested)]));
     setup.fault_hosts = vec![0];
     setup.warm = SETTLED;
     setup
@@ -71,7 +69,7 @@ pub(crate) fn asking(setup: Setup, edits: &[Requested], commands: &[&str], often
     setup
 }
 
-pub(super) fn failing(mut setup: Setup, faults: &[Fault], budget: u8) -> Setup {
+pub(crate) fn failing(mut setup: Setup, faults: &[Fault], budget: u8) -> Setup {
     setup.faults = faults.to_vec();
     setup.fault_budget = budget;
     setup
@@ -272,12 +270,14 @@ fn rare() -> Vec<Configuration> {
             "l3/balance",
             "A service is moved to a better node before it is started; people ask for other things.",
             balanced,
-        ).meeting(&[Tag::CommandTaken, Tag::Frozen]),
+        )
+        .meeting(&[Tag::CommandTaken, Tag::Frozen]),
         holds(
             "l3/balance-power",
             "A service is moved to a better node before it is started; its node loses power.",
             failing(alone_lost, &[Fault::Power], 1),
-        ).meeting(&[Tag::Fenced, Tag::Recovered, Tag::ReturnedUnfenced]),
+        )
+        .meeting(&[Tag::Fenced, Tag::Recovered, Tag::ReturnedUnfenced]),
         holds(
             "l3/added-and-disarmed",
             "A service is added, changed and ignored while the stack is disarmed.",

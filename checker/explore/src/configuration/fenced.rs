@@ -9,7 +9,7 @@ use lockstep_world::coverage::Tag;
 use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::{holder, holds, kappa_name};
-use super::layer3::{timed_cluster, timing};
+use super::layer3::{decided_by_second, timed_cluster, timing};
 use super::layer3_rules::{settled_in, started};
 use super::{Configuration, brisk_kappa_one, brisk_kappa_three, layer2, swift_kappa_one};
 
@@ -101,9 +101,8 @@ pub(crate) fn managed(faults: &[Fault], budget: u8) -> Setup {
         lock_ttl: timing().lock_ttl + lockstep_model::time::Span(2),
         ..timing()
     };
-    let mut setup = settled_in(timed_cluster(&timing, 2, 1, started(1)), faults);
-    setup.hosts[0].crm = false;
-    setup.hosts[1].crm = true;
+    let cluster = decided_by_second(timed_cluster(&timing, 2, 1, started(1)));
+    let mut setup = settled_in(cluster, faults);
     setup.fault_budget = budget;
     setup.each_fault_once = budget > 1;
     setup.fenceable = vec![NodeId(0)];

@@ -101,6 +101,13 @@ pub(crate) fn timed_cluster(
     }
 }
 
+/// The same, with its only CRM on the second host.
+pub(crate) fn decided_by_second(mut setup: Setup) -> Setup {
+    setup.hosts[0].crm = false;
+    setup.hosts[1].crm = true;
+    setup
+}
+
 /// The faults that a cluster with CRMs is exposed to, one at a time.
 const FAULTS: &[Fault] = &[
     Fault::Power,

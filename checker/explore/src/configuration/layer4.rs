@@ -11,7 +11,7 @@ use lockstep_world::setup::Physics;
 use lockstep_world::{Admin, Fault, Setup};
 
 use super::layer1::holds;
-use super::layer3::{POLICY, cluster};
+use super::layer3::{POLICY, cluster, decided_by_second};
 use super::{Configuration, brisk_kappa_one, layer3_rules};
 
 /// `hosts` hosts with everything, and services on the first.
@@ -79,10 +79,8 @@ pub(super) fn all() -> Vec<Configuration> {
 /// Everything on two hosts, with one CRM; nothing fails, and people ask for one thing.
 fn asked() -> Vec<Configuration> {
     let one = |name: &str, about: &str, commands: &[&str], admin: Admin, tags: &[Tag]| {
-        let mut setup = warm(whole(2, 1, 1));
-        setup.hosts[0].crm = false;
-        setup.hosts[1].crm = true;
-        setup = layer3_rules::asked(setup, commands, 1);
+        let setup = decided_by_second(warm(whole(2, 1, 1)));
+        let mut setup = layer3_rules::asked(setup, commands, 1);
         setup.admin = vec![admin];
         let about = format!("Two hosts with everything, one with a CRM; {about}.");
         holds(format!("l4/{name}"), &about, setup).meeting(tags)

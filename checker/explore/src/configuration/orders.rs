@@ -65,7 +65,7 @@ pub(crate) fn contended(mut setup: Setup) -> Setup {
     setup
 }
 
-/// Faults, their names, and whether what they lead to is explored on every change.
+/// Faults, and whether what they lead to is explored on every change.
 const FAULTS: &[(Fault, bool)] = &[
     (Fault::Power, true),
     (Fault::PauseLrm, false),

@@ -1,12 +1,11 @@
 //! What searches covered, as a file: pictures and tables can be made of it again without searching.
 
+use lockstep_world::Fault;
 use serde::{Deserialize, Serialize};
 
 use super::counter::Counts;
 use super::diagram::Machine;
 use super::judgement::{Coverage, Covered};
-use lockstep_world::Fault;
-
 use super::pairs::Phase;
 
 /// One search: names and numbers.

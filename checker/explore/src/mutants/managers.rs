@@ -63,7 +63,7 @@ pub(super) fn promised() -> Vec<Case> {
             Mutant::NeverContends,
             "what a manager promises",
             Leads::FenceResolved,
-            failing(edges::alone(Requested::Started), &[Fault::Power]),
+            edges::failing(edges::alone(Requested::Started), &[Fault::Power], 1),
         ),
         never(
             Mutant::StartNotOrdered,
@@ -105,14 +105,8 @@ fn beginning() -> Setup {
 
 /// The host with the CRM fails.
 fn pausing(faults: &[Fault]) -> Setup {
-    let mut setup = failing(edges::alone(Requested::Started), faults);
+    let mut setup = edges::failing(edges::alone(Requested::Started), faults, 1);
     setup.fault_hosts = vec![1];
-    setup
-}
-
-fn failing(mut setup: Setup, faults: &[Fault]) -> Setup {
-    setup.faults = faults.to_vec();
-    setup.fault_budget = 1;
     setup
 }
 
