@@ -152,6 +152,7 @@ impl Cluster {
             locks: &self.locks,
             unguarded: &[],
             left: &[],
+            unreleased: &[],
             settings: &self.settings,
             node_stats: &[],
             service_stats: &self.service_stats,

@@ -53,6 +53,7 @@ pub mod manager;
 pub mod master;
 pub mod mutation;
 pub mod name;
+pub mod person;
 pub mod placement;
 pub mod presence;
 pub mod record;

@@ -227,6 +227,8 @@ mutants! {
     // The manager.
     /// A frozen service goes on because its LRM said so once, whatever its node's grant says.
     UnfrozenOnWord = "unfrozen-on-word",
+    /// A frozen service of a dead node stays frozen for ever.
+    FrozenForEver = "frozen-for-ever",
     /// What is recovered to another node counts as brought there.
     RecoveredAsBrought = "recovered-as-brought",
     /// A service is dropped whatever its configuration says by then.
@@ -235,6 +237,10 @@ mutants! {
     CommandsUncompared = "commands-uncompared",
     /// Rules are read, and followed by nobody.
     RulesUnheeded = "rules-unheeded",
+    /// Services that are to be on one node go their own ways.
+    PartnersUnheeded = "partners-unheeded",
+    /// Of the nodes that a rule names, all are alike.
+    PrioritiesUnheeded = "priorities-unheeded",
     /// Nobody contends for the lock of a node that is to be fenced.
     NeverContends = "never-contends",
     /// What is to run is ordered to stay as it is.
@@ -257,6 +263,8 @@ mutants! {
     AdoptReleased = "adopt-released",
     /// A service is reported to run before the watchdog stands behind it.
     ReportUnarmed = "report-unarmed",
+    /// A move before a start is answered with "it runs" before anything guards that.
+    AnsweredUnguarded = "answered-unguarded",
     /// What is to come counts as here before its location says so.
     ResumeEarly = "resume-early",
     /// What is paused goes on although another copy may have run since.

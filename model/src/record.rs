@@ -111,6 +111,15 @@ impl Data {
         None
     }
 
+    /// Which term of a node's lock is to be ended, if that is what it is.
+    #[must_use]
+    pub const fn as_fence(&self) -> Option<&Fence> {
+        if let Self::Fence(fence) = self {
+            return Some(fence);
+        }
+        None
+    }
+
     /// A service's configuration, if that is what it is, and there is one.
     #[must_use]
     pub const fn as_resource(&self) -> Option<&Resource> {
@@ -160,6 +169,16 @@ pub struct Term {
 }
 
 impl Term {
+    /// The present one.
+    #[must_use]
+    pub const fn of(grant: &Grant) -> Self {
+        Self {
+            machine: grant.holder.machine,
+            boot: grant.holder.boot,
+            epoch: grant.epoch,
+        }
+    }
+
     /// Visits the term as one of `lock`.
     pub fn visit_under<V: Visitor + ?Sized>(&mut self, lock: LockId, visitor: &mut V) {
         visitor.machine(&mut self.machine);

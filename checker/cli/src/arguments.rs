@@ -245,6 +245,7 @@ pub(crate) struct Mutants {
 Examples:
   ha-checker mutate --list --only watchdog/       what there is
   ha-checker mutate --only lock/ --largest 50000  a part, without the largest searches
+  ha-checker mutate --sample 5                    a fifth, of all parts
   ha-checker mutate --resume --table all.tsv      all, going on where it was stopped
 
 Exit codes: 0 at least 95 % are caught and every other one is explained, 1 not,
@@ -274,6 +275,9 @@ pub(crate) struct Mutate {
     /// The most time of one mutant in one search
     #[arg(long, value_name = "DURATION", value_parser = amount::span, default_value = "5min", allow_hyphen_values = true)]
     pub(crate) each: Span,
+    /// Only one mutant of so many, evenly spread: what share is caught is known much sooner
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sample: Option<u32>,
     /// Leave out searches that meet more states than this without a mutant
     #[arg(long, value_name = "STATES")]
     pub(crate) largest: Option<u64>,

@@ -91,6 +91,7 @@ fn plan(asked: &Mutate, root: &Path) -> Plan {
             .unwrap_or_else(|| root.join("target/mutate")),
         only: asked.only.clone(),
         jobs: asked.jobs.map_or(cores, usize::from),
+        sample: asked.sample.unwrap_or(1),
         largest: asked.largest,
         limit: Duration::from_millis(asked.each.0),
         cases: asked.cases.clone(),

@@ -645,6 +645,12 @@ fn given_orders() -> Vec<Case> {
             one(&returns, &[]),
         ),
         case(
+            Mutant::AnsweredUnguarded,
+            rule,
+            dead,
+            one(&[Order::Ignore, orders::BEFORE_START], &[]),
+        ),
+        case(
             Mutant::ResumeEarly,
             rule,
             Property::SingleInstance,

@@ -6,8 +6,6 @@
 //! layers 3 and 4 must be legal.
 //!
 //! Not compared is when something happens: a stand-in gives a sign of life in every tick, or none.
-//! Nor is, yet, what follows a pause or an isolation: an LRM whose time is over while its renewal is
-//! applied stops its services under a lock that it holds, which no stand-in does.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -217,6 +215,8 @@ fn abstracted(setup: &Setup, world: &World, renewed: bool) -> World {
         host.stand_in = concrete.on.then(|| StandIn {
             incarnation: lrm.map_or(concrete.next_incarnation, |lrm| lrm.incarnation),
             paused: lrm.is_none_or(|lrm| lrm.paused),
+            // Its lock may have been silent until a moment ago.
+            doubts: world.faults_left < setup.fault_budget,
             leaving: None,
             results: published.map_or_else(Vec::new, |status| status.results),
         });
@@ -375,6 +375,8 @@ fn an_lrm_does_nothing_that_its_stand_in_does_not() {
         setup_of("l4/service-ends"),
         setup_of("l4/power"),
         setup_of("l4/crash-lrm"),
+        setup_of("l4/pause-lrm"),
+        setup_of("l4/isolate"),
     ];
     let (mut steps, mut shows) = (0, 0);
     for setup in &setups {

@@ -15,7 +15,7 @@ use lockstep_explore::search::{Limits, Options};
 const STATES_MAX: u64 = 200_000;
 
 /// What all lines together may come to, so that the test stays short.
-const TOTAL_MAX: u64 = 2_500_000;
+const TOTAL_MAX: u64 = 1_000_000;
 
 const HEADING: &str = "# name states transitions depth; UPDATE_PINNED=1 rewrites this\n";
 

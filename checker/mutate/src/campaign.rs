@@ -29,6 +29,8 @@ pub struct Plan {
     pub only: Vec<String>,
     /// How many run at a time.
     pub jobs: usize,
+    /// Only mutants whose number is a multiple of this.
+    pub sample: u32,
     /// Searches that meet more states without a mutant are left out.
     pub largest: Option<u64>,
     /// The most time for one mutant in one search.
@@ -270,7 +272,8 @@ pub(crate) fn in_parallel<T: Send>(
 
 fn is_chosen(plan: &Plan, id: u32, mutant: &Mutant) -> bool {
     let mut only = plan.only.iter();
-    plan.only.is_empty() || only.any(|wanted| means(wanted, id, mutant))
+    let wanted = plan.only.is_empty() || only.any(|wanted| means(wanted, id, mutant));
+    wanted && id.is_multiple_of(plan.sample)
 }
 
 /// Whether a mutant is one of those that somebody asked for: by its number (`#17`), its function,

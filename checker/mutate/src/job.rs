@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use lockstep_explore::cluster::Cluster;
-use lockstep_explore::configuration::{Configuration, Expectation, Judgement, Tier, all, named};
+use lockstep_explore::configuration::{
+    Configuration, ENDLESS, Expectation, Judgement, Tier, all, named,
+};
 use lockstep_explore::search::{Endless, Limits, Options, Verdict, endless};
 use lockstep_model::config::Profile;
 use lockstep_sim::case::Case;
@@ -87,23 +89,6 @@ impl Fate {
         }
     }
 }
-
-/// The configurations in which runs without time are looked for: one of each kind of fault.
-const ENDLESS: &[&str] = &[
-    "l1/k1/undisturbed",
-    "l1/k1/power",
-    "l1/k3/pause-mux",
-    "l1/k1/crash-lrm",
-    "l1/k3/crash-mux",
-    "l1/k1/isolate",
-    "l1/k1/outage",
-    "l1/k3/delay",
-    "l1/k1/clone",
-    "l2/k1/undisturbed",
-    "l2/k1/recover-agent-fails",
-    "l2/k1/freeze-crash-lrm",
-    "l2/k1/stop-start-isolate",
-];
 
 /// The checker's own: the quick tier, and what the tests look for in it.
 #[must_use]

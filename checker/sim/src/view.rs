@@ -50,6 +50,7 @@ impl Snapshot {
             locks: &self.locks,
             unguarded: &[],
             left: &[],
+            unreleased: &[],
             settings: &self.settings,
             node_stats: &self.node_stats,
             service_stats: &self.service_stats,

@@ -33,11 +33,21 @@ pub struct ClusterSetup {
     pub edits: Vec<Edit>,
     /// The version of each node.
     pub versions: Table<NodeId, String>,
-    /// Services that rules tie to some nodes.
-    only_on: Vec<(ServiceId, Vec<NodeId>)>,
-    /// Services that rules keep apart.
-    apart: Vec<(ServiceId, ServiceId)>,
+    demands: Demands,
     stats: Table<ServiceId, ServiceStats>,
+}
+
+/// What rules say, once more: by this a search judges, and asks no rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Services that may run on some nodes alone.
+    pub only_on: Vec<(ServiceId, Vec<NodeId>)>,
+    /// Services that belong on the first of these nodes that can have them.
+    pub preferred: Vec<(ServiceId, Vec<NodeId>)>,
+    /// Services that are to be on one node.
+    pub together: Vec<(ServiceId, ServiceId)>,
+    /// Services that must not be on one node.
+    pub apart: Vec<(ServiceId, ServiceId)>,
 }
 
 /// A change of the configuration.
@@ -77,8 +87,7 @@ impl ClusterSetup {
             groups: Groups::default(),
             commands: Vec::new(),
             edits: Vec::new(),
-            only_on: Vec::new(),
-            apart: Vec::new(),
+            demands: Demands::default(),
             stats: Table::new(),
         }
     }
@@ -115,18 +124,11 @@ impl ClusterSetup {
         self
     }
 
-    /// The same, with these rules: as they are written, and what they say, once more, by which a
-    /// search judges.
+    /// The same, with these rules, and what they say.
     #[must_use]
-    pub fn with_rules(
-        mut self,
-        rules: Rules,
-        only_on: Vec<(ServiceId, Vec<NodeId>)>,
-        apart: Vec<(ServiceId, ServiceId)>,
-    ) -> Self {
+    pub fn with_rules(mut self, rules: Rules, demands: Demands) -> Self {
         self.rules = rules;
-        self.only_on = only_on;
-        self.apart = apart;
+        self.demands = demands;
         self
     }
 
@@ -143,19 +145,27 @@ impl ClusterSetup {
 
     /// Whether the rules let a service run on a node.
     pub(crate) fn allows(&self, service: ServiceId, node: NodeId) -> bool {
-        let rules = self.only_on.iter().filter(|(id, _)| *id == service);
+        let rules = self.demands.only_on.iter().filter(|(id, _)| *id == service);
         rules.into_iter().all(|(_, nodes)| nodes.contains(&node))
+    }
+
+    /// The nodes that a service belongs on rather than on this one.
+    pub(crate) fn preferred_to(&self, service: ServiceId, node: NodeId) -> &[NodeId] {
+        let mut rules = self.demands.preferred.iter();
+        let nodes = rules.find(|(id, _)| *id == service);
+        let nodes = nodes.map_or(&[][..], |(_, nodes)| nodes);
+        let at = nodes.iter().position(|one| *one == node);
+        &nodes[..at.unwrap_or(nodes.len())]
     }
 
     /// The services that a service must not be together with.
     pub(crate) fn partners_apart(&self, service: ServiceId) -> impl Iterator<Item = ServiceId> {
-        self.apart.iter().filter_map(move |(one, other)| {
-            if *one == service {
-                Some(*other)
-            } else {
-                (*other == service).then_some(*one)
-            }
-        })
+        partners(&self.demands.apart, service)
+    }
+
+    /// The services that a service is to be together with.
+    pub(crate) fn partners_together(&self, service: ServiceId) -> impl Iterator<Item = ServiceId> {
+        partners(&self.demands.together, service)
     }
 
     /// What a CRM is told beside the records, where agents can switch these nodes off.
@@ -171,4 +181,18 @@ impl ClusterSetup {
             fenceable,
         }
     }
+}
+
+/// What stands beside a service in pairs.
+fn partners(
+    pairs: &[(ServiceId, ServiceId)],
+    service: ServiceId,
+) -> impl Iterator<Item = ServiceId> {
+    pairs.iter().filter_map(move |(one, other)| {
+        if *one == service {
+            Some(*other)
+        } else {
+            (*other == service).then_some(*one)
+        }
+    })
 }

@@ -4,10 +4,11 @@
 
 use lockstep_model::id::{Holder, LockId, NodeId, ServiceId};
 use lockstep_model::manager::command::{Command, Parsed};
-use lockstep_model::manager::status::{Entry, NodeState, Queued, Requested, Resource, Status};
+use lockstep_model::manager::status::{Entry, NodeState, Queued, Requested, Status};
 use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{Data, DataKey, Key, Record, Service, Write};
 
+use crate::cluster::ClusterSetup;
 use crate::property::{Broken, Property};
 use crate::setup::Setup;
 use crate::state::World;
@@ -55,26 +56,20 @@ impl World {
                 }
                 (Some(before), Some(Some(after))) => {
                     self.judge_entry(id, before, after, broken);
-                    let chosen = chosen(before, after);
-                    let allowed = chosen.is_none_or(|node| {
-                        cluster.allows(id, node) || self.is_asked_for(id, before, node)
-                    });
-                    broken.unless(allowed, Property::Affinity);
-                    let apart = chosen.is_none_or(|node| self.is_apart(setup, write, id, node));
-                    broken.unless(apart, Property::Affinity);
+                    if let Some(node) = chosen(before, after) {
+                        let asked = self.is_asked_for(id, before, node);
+                        let allowed = cluster.allows(id, node)
+                            && self.is_preferred(cluster, write, (id, after), node);
+                        broken.unless(allowed || asked, Property::Affinity);
+                        let apart = self.is_apart(cluster, write, id, node);
+                        let together = self.is_together(cluster, write, id, node);
+                        broken.unless(apart && together, Property::Affinity);
+                    }
                 }
             }
             self.judge_location(id, write, broken);
         }
         self.judge_commands(setup, write, broken);
-    }
-
-    fn entry_of(&self, id: ServiceId) -> Option<&Entry> {
-        self.data(DataKey::Entry(id))?.as_entry()
-    }
-
-    fn resource_of(&self, id: ServiceId) -> Option<&Resource> {
-        self.data(DataKey::Resource(id))?.as_resource()
     }
 
     fn judge_entry(&self, id: ServiceId, before: &Entry, after: &Entry, broken: &mut Broken) {
@@ -102,27 +97,56 @@ impl World {
 
     /// Whether no partner that is to be elsewhere is on `node`, or on its way there, once the write is
     /// applied.
-    fn is_apart(&self, setup: &Setup, write: &Write, id: ServiceId, node: NodeId) -> bool {
-        let Some(cluster) = &setup.cluster else {
-            return true;
-        };
+    fn is_apart(&self, cluster: &ClusterSetup, write: &Write, id: ServiceId, node: NodeId) -> bool {
         cluster.partners_apart(id).all(|partner| {
-            let entry = match entry_in(write, partner) {
-                Some(entry) => entry,
-                None => self.entry_of(partner),
-            };
+            let entry = self.entry_after(write, partner);
             // One that is on its way away frees its place only once it has gone.
-            let there = |entry: &Entry| entry.node == Some(node) || entry.target == Some(node);
-            entry.is_none_or(|entry| !there(entry) || !uses_a_node(entry.state))
+            entry.is_none_or(|entry| !entry.concerns(node) || !uses_a_node(entry.state))
         })
+    }
+
+    /// Whether one of the partners that a service is to be with is on `node`, or to go there, once the
+    /// write is applied; none need be while all of them are nowhere, or where nobody can be asked.
+    fn is_together(
+        &self,
+        cluster: &ClusterSetup,
+        write: &Write,
+        id: ServiceId,
+        node: NodeId,
+    ) -> bool {
+        let partners = cluster.partners_together(id);
+        let somewhere = partners
+            .filter_map(|partner| self.entry_after(write, partner))
+            .filter(|entry| uses_a_node(entry.state))
+            .filter(|entry| entry.node.is_some_and(|on| self.is_online(write, on)));
+        let mut somewhere = somewhere.peekable();
+        let follows = |entry: &Entry| entry.concerns(node) || waits_for(entry, node);
+        somewhere.peek().is_none() || somewhere.any(follows)
+    }
+
+    /// Whether every node that a service belongs on rather than on `node` can't have it.
+    fn is_preferred(
+        &self,
+        cluster: &ClusterSetup,
+        write: &Write,
+        (id, after): (ServiceId, &Entry),
+        node: NodeId,
+    ) -> bool {
+        let better = cluster.preferred_to(id, node).iter();
+        let can = |one: &&NodeId| self.is_online(write, **one) && !after.failed_nodes.contains(one);
+        better.filter(can).count() == 0
+    }
+
+    fn is_online(&self, write: &Write, node: NodeId) -> bool {
+        let status = self.status_after(write);
+        status.is_some_and(|status| status.nodes.get(node) == Some(&NodeState::Online))
     }
 
     /// Whether a person has named this node for a service, which node affinity doesn't forbid
     /// (`rules.md` 8.3): the service comes back from there.
     fn is_asked_for(&self, id: ServiceId, before: &Entry, node: NodeId) -> bool {
-        let queued = matches!(before.queued, Some(Queued::Move { target, .. }) if target == node);
-        let commands = self.data(DataKey::Commands).and_then(Data::as_commands);
-        let mut commands = commands.unwrap_or_default().iter();
+        let queued = waits_for(before, node);
+        let mut commands = self.commands().iter();
         queued
             || commands.any(|command| {
                 matches!(
@@ -154,8 +178,7 @@ impl World {
         let Some(Data::Commands(left)) = data_in(write, DataKey::Commands) else {
             return;
         };
-        let before = self.data(DataKey::Commands).and_then(Data::as_commands);
-        let taken = before.unwrap_or_default();
+        let taken = self.commands();
         // Later ones may have undone what earlier ones led to.
         for (at, command) in taken.iter().enumerate() {
             let last = taken[at + 1..].is_empty();
@@ -165,9 +188,7 @@ impl World {
     }
 
     fn shows(&self, setup: &Setup, write: &Write, command: &Command) -> bool {
-        let written = data_in(write, DataKey::Status).or_else(|| self.data(DataKey::Status));
-        let status = written.and_then(Data::as_status);
-        let Some(status) = status else {
+        let (Some(status), Some(cluster)) = (self.status_after(write), &setup.cluster) else {
             return false;
         };
         match &command.parsed {
@@ -187,7 +208,7 @@ impl World {
                 service, target, ..
             }) => match (service, target) {
                 (Some(service), Some(target)) => {
-                    let apart = self.is_apart(setup, write, *service, *target);
+                    let apart = self.is_apart(cluster, write, *service, *target);
                     !apart || self.moves(write, status, *service, *target)
                 }
                 (None, _) | (_, None) => true,
@@ -212,8 +233,17 @@ impl World {
         let Some(entry) = self.entry_after(write, service).filter(|_| online) else {
             return true;
         };
-        let waits = matches!(entry.queued, Some(Queued::Move { target: to, .. }) if to == target);
-        waits || entry.concerns(target) || !is_settled(entry.state) || status.disarm.is_some()
+        waits_for(entry, target)
+            || entry.concerns(target)
+            || !is_settled(entry.state)
+            || status.disarm.is_some()
+    }
+
+    fn status_after<'a>(&'a self, write: &'a Write) -> Option<&'a Status> {
+        match data_in(write, DataKey::Status) {
+            Some(written) => written.as_status(),
+            None => self.status(),
+        }
     }
 
     fn entry_after<'a>(&'a self, write: &'a Write, id: ServiceId) -> Option<&'a Entry> {
@@ -249,6 +279,11 @@ fn chosen(before: &Entry, after: &Entry) -> Option<NodeId> {
     // A move that ended brings it where it was sent.
     let arrived = after.node == before.target;
     after.node.filter(|_| after.node != before.node && !arrived)
+}
+
+/// Whether a move to a node is to begin once the service can be moved.
+fn waits_for(entry: &Entry, node: NodeId) -> bool {
+    matches!(entry.queued, Some(Queued::Move { target, .. }) if target == node)
 }
 
 /// Whether a service in this state runs, or may run, on its node (`scheduling.md` 2.1).

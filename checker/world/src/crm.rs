@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use lockstep_model::contender::Fenced;
 use lockstep_model::event::Event;
-use lockstep_model::id::{LockId, RequestId};
+use lockstep_model::id::RequestId;
 use lockstep_model::master::{self, Effect, Input, Master, Outbox};
-use lockstep_model::record::{
-    Data, DataKey, Grant, GrantState, Key, Outcome, Put, Record, Snapshot,
-};
+use lockstep_model::person;
+use lockstep_model::record::{Data, DataKey, Key, Outcome, Put, Record, Snapshot};
 use lockstep_model::visit::{Visit, Visitor};
 
 use crate::action::Proc;
@@ -209,16 +208,9 @@ impl World {
         let Some(command) = setup.cluster.as_ref().and_then(|it| it.commands.get(which)) else {
             return;
         };
-        let key = Key::Data(DataKey::Commands);
-        let present = self
-            .store
-            .entry(key)
-            .and_then(|entry| entry.record.as_data());
-        let mut commands = present
-            .and_then(Data::as_commands)
-            .unwrap_or_default()
-            .to_vec();
+        let mut commands = self.commands().to_vec();
         commands.push(command.clone());
+        let key = Key::Data(DataKey::Commands);
         let record = Record::Data(Box::new(Data::Commands(commands)));
         self.write_by_hand(setup, vec![Put { key, record }]);
     }
@@ -236,34 +228,13 @@ impl World {
         self.write_by_hand(setup, vec![put]);
     }
 
-    /// Somebody who has seen that a node is dead says so: whatever its grant lists as left running
-    /// is gone.
+    /// Somebody who has seen that a node is dead says so.
     pub(crate) fn confirm_dead(&mut self, setup: &Setup, host: usize) {
-        let lock = LockId::Agent(self.hosts[host].node);
-        let Some(grant) = self.grant_of(lock).cloned() else {
-            return;
-        };
-        let grant = Grant {
-            state: GrantState::ReleasedClean,
-            ..grant
-        };
-        let put = Put {
-            key: Key::Grant(lock),
-            record: Record::Grant(grant),
-        };
-        self.write_by_hand(setup, vec![put]);
-    }
-
-    /// The grant of a lock as it stands in the store.
-    #[must_use]
-    pub fn grant_of(&self, lock: LockId) -> Option<&Grant> {
-        self.store.entry(Key::Grant(lock))?.record.as_grant()
-    }
-
-    /// The record under a key of the manager's.
-    #[must_use]
-    pub fn data(&self, key: DataKey) -> Option<&Data> {
-        self.store.entry(Key::Data(key))?.record.as_data()
+        let node = self.hosts[host].node;
+        let (sender, request) = self.nobody();
+        if let Some(write) = person::confirm_dead(&self.store.snapshot(), node, request) {
+            self.apply(setup, &sender, write);
+        }
     }
 }
 

@@ -10,6 +10,8 @@
 use lockstep_model::contender;
 use lockstep_model::id::ServiceId;
 use lockstep_model::lrm::Leave;
+use lockstep_model::manager::status::Entry;
+use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{Wanted, Write};
 use lockstep_model::time::Instant;
 
@@ -325,15 +327,21 @@ impl World {
         }
         // A person sees that the machine is off, and what trailed has ended.
         let dead = !host.on && host.trailing.iter().all(|left| *left == 0);
-        if dead && setup.admin.contains(&Admin::ConfirmDead) && self.lists_boot_before(index) {
+        if dead && setup.admin.contains(&Admin::ConfirmDead) && self.waits_for_a_person(index) {
             actions.push(Action::ConfirmDead { host: index });
         }
     }
 
     /// Whether a host's lock lists services as left running.
-    fn lists_boot_before(&self, index: usize) -> bool {
-        self.grant(self.hosts[index].node)
-            .is_some_and(|grant| grant.state.unguarded().is_some())
+    fn waits_for_a_person(&self, index: usize) -> bool {
+        let node = self.hosts[index].node;
+        let grant = self.grant(node);
+        let frozen =
+            |entry: &Entry| entry.state == ServiceState::Freeze && entry.node == Some(node);
+        let services = 0..self.hosts[index].instances.len();
+        let mut services = services.filter_map(|id| u16::try_from(id).ok().map(ServiceId));
+        grant.is_some_and(|grant| grant.state.unguarded().is_some())
+            || services.any(|id| self.entry_of(id).is_some_and(frozen))
     }
 
     /// What people have the manager tell all LRMs.

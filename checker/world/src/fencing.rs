@@ -3,7 +3,7 @@
 use lockstep_model::contender::{self, Fenced, Order};
 use lockstep_model::id::{LockId, NodeId};
 use lockstep_model::master;
-use lockstep_model::record::{Data, DataKey, Grant, GrantState};
+use lockstep_model::record::{DataKey, Grant, GrantState, Term};
 
 use crate::action::Proc;
 use crate::coverage::Tag;
@@ -62,12 +62,16 @@ impl World {
         }
     }
 
+    /// The term of a node's lock that the store says is to be ended.
+    pub(crate) fn fence_recorded(&self, node: NodeId) -> Option<Term> {
+        let recorded = self.data(DataKey::Fence(node))?;
+        recorded.as_fence().map(|fence| fence.term)
+    }
+
     /// Whether the store names the term that is to be ended, or a later one.
     pub(crate) fn is_fence_recorded(&self, order: &Order) -> bool {
-        match self.data(DataKey::Fence(order.node)) {
-            Some(Data::Fence(fence)) => fence.term.epoch >= order.term.epoch,
-            Some(_) | None => false,
-        }
+        let recorded = self.fence_recorded(order.node);
+        recorded.is_some_and(|term| term.epoch >= order.term.epoch)
     }
 
     /// What an agent's deed is an instance of.

@@ -7,9 +7,9 @@
 //! no such excuse.
 
 use lockstep_model::id::{LockId, NodeId, ServiceId};
-use lockstep_model::manager::status::Requested;
+use lockstep_model::manager::status::{Entry, Requested};
 use lockstep_model::placement::state::ServiceState;
-use lockstep_model::record::{Data, DataKey, Key, Wanted};
+use lockstep_model::record::{Key, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::named::named;
@@ -356,8 +356,7 @@ impl World {
 
     fn fence_resolved(&self, setup: &Setup, id: ServiceId) -> Standing {
         let entry = self
-            .data(DataKey::Entry(id))
-            .and_then(Data::as_entry)
+            .entry_of(id)
             .filter(|it| matches!(it.state, ServiceState::Fence | ServiceState::Recovery))
             // Nobody knows where it runs: a person has to say.
             .filter(|it| !it.unowned);
@@ -368,12 +367,12 @@ impl World {
         self.by_manager(setup, !left, Some(node))
     }
 
-    /// Nobody runs what is in error, what is frozen, what was left running and its node lost, and what
-    /// nobody has reported on, if its node can't.
+    /// Nobody runs what is in error, what was left running and its node lost, and what its LRM left on
+    /// purpose, or nobody has reported on, if its node can't.
     fn requested_runs(&self, setup: &Setup, id: ServiceId) -> Standing {
-        let resource = self.data(DataKey::Resource(id)).and_then(Data::as_resource);
+        let resource = self.resource_of(id);
         let requested = resource.is_some_and(|it| it.requested == Requested::Started);
-        let entry = self.data(DataKey::Entry(id)).and_then(Data::as_entry);
+        let entry = self.entry_of(id);
         let given_up = entry.is_some_and(|entry| {
             let left = entry.node.and_then(|node| self.grant(node));
             let mut hosts = self.hosts.iter().enumerate();
@@ -381,12 +380,13 @@ impl World {
                 Some(host.node) == entry.node
                     && (self.can_serve(index) || self.serves(setup, index))
             });
-            matches!(entry.state, ServiceState::Error | ServiceState::Freeze)
+            let frozen = entry.state == ServiceState::Freeze && self.was_left_on_purpose(entry);
+            entry.state == ServiceState::Error
+                || (frozen && !there)
                 || (entry.unowned && !there)
                 || left.is_some_and(|grant| grant.state.lists(id))
         });
-        let status = self.data(DataKey::Status).and_then(Data::as_status);
-        let disarmed = status.is_some_and(|status| status.disarm.is_some());
+        let disarmed = self.status().is_some_and(|status| status.disarm.is_some());
         let runs = |host: &Shared<Host>| {
             let instance = host.instances.get(usize::from(id.0));
             instance == Some(&Instance::Running)
@@ -395,19 +395,27 @@ impl World {
         self.by_manager(setup, open, None)
     }
 
+    /// Whether a service's node gave its lock back, and nobody has said since that the node is dead.
+    fn was_left_on_purpose(&self, entry: &Entry) -> bool {
+        entry.node.is_some_and(|node| {
+            let ended = self.fence_recorded(node).map(|term| term.epoch);
+            let grant = self.grant(node);
+            grant.is_none_or(|grant| {
+                !grant.state.is_held() && grant.holder.node == node && ended != Some(grant.epoch)
+            })
+        })
+    }
+
     fn disarm_completes(&self, setup: &Setup) -> Standing {
-        let status = self.data(DataKey::Status).and_then(Data::as_status);
-        let disarm = status.and_then(|status| status.disarm.as_ref());
+        let disarm = self.status().and_then(|status| status.disarm.as_ref());
         let open = disarm.is_some_and(|disarm| !disarm.complete);
-        // Who can't let go is waited for, or is to be fenced first.
-        let serve = (0..self.hosts.len()).all(|host| self.can_serve(host));
-        self.by_manager(setup, open && serve, None)
+        self.by_manager(setup, open, None)
     }
 
     fn maintenance_empties(&self, setup: &Setup, index: usize) -> Standing {
         let host = &self.hosts[index];
-        let status = self.data(DataKey::Status).and_then(Data::as_status);
-        let wanted = status
+        let wanted = self
+            .status()
             .is_some_and(|status| status.wants_maintenance(host.node) && status.disarm.is_none());
         // What an earlier boot held runs out: nobody is left to give it back.
         let holds = self.grant(host.node).is_some_and(|grant| {

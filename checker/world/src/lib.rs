@@ -34,6 +34,7 @@ mod process;
 pub mod property;
 mod publish;
 mod quiet;
+mod records;
 mod rename;
 mod reorder;
 mod request;

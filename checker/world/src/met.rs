@@ -1,7 +1,7 @@
 //! What a step of a world with CRMs is an instance of, as it shows in the store.
 
 use lockstep_model::id::{LockId, NodeId, ServiceId};
-use lockstep_model::manager::status::{Entry, NodeState, Status};
+use lockstep_model::manager::status::{Entry, NodeState};
 use lockstep_model::master;
 use lockstep_model::placement::state::ServiceState;
 use lockstep_model::record::{Data, DataKey, Key, Record, Write};
@@ -49,30 +49,17 @@ impl World {
         }
     }
 
-    fn written_status(&self) -> Option<&Status> {
-        self.data(DataKey::Status)?.as_status()
-    }
-
-    fn written_entry(&self, id: ServiceId) -> Option<&Entry> {
-        self.data(DataKey::Entry(id))?.as_entry()
-    }
-
-    fn waiting_commands(&self) -> usize {
-        let commands = self.data(DataKey::Commands).and_then(Data::as_commands);
-        commands.unwrap_or_default().len()
-    }
-
     fn tags_of_masters(&self, after: &Self) -> u128 {
         let holder = |world: &Self| world.grant_of(LockId::Manager).map(|it| it.holder.node);
         let mut tags = 0;
         let (before, now) = (holder(self), holder(after));
         if before.is_some() && before != now {
             tags |= Tag::MasterChanged.bit();
-            if self.waiting_commands() > 0 {
+            if !self.commands().is_empty() {
                 tags |= Tag::CommandOutlivesMaster.bit();
             }
         }
-        if self.waiting_commands() > 0 && after.waiting_commands() == 0 {
+        if !self.commands().is_empty() && after.commands().is_empty() {
             tags |= Tag::CommandTaken.bit();
         }
         let groups = |world: &Self| match world.data(DataKey::Groups) {
@@ -87,7 +74,7 @@ impl World {
 
     fn tags_of_nodes(&self, after: &Self) -> u128 {
         let state = |world: &Self, node| {
-            let status = world.written_status()?;
+            let status = world.status()?;
             status.nodes.get(node).copied()
         };
         let mut tags = 0;
@@ -110,7 +97,7 @@ impl World {
 
     /// Whether a node is to be fenced, and nobody else holds its lock.
     fn is_unfenced(&self, node: NodeId) -> bool {
-        let status = self.written_status();
+        let status = self.status();
         let waits = status.is_some_and(|it| it.nodes.get(node) == Some(&NodeState::Fence));
         waits && self.grant(node).is_some_and(|it| it.holder.node == node)
     }
@@ -132,8 +119,8 @@ impl World {
             return 0;
         };
         let state = |entry: Option<&Entry>| entry.map(|entry| entry.state);
-        let entry = self.written_entry(id);
-        let (was, is) = (state(entry), state(after.written_entry(id)));
+        let entry = self.entry_of(id);
+        let (was, is) = (state(entry), state(after.entry_of(id)));
         let mut tags = 0;
         if before.location != now.location {
             let failed = entry.is_some_and(|entry| !entry.failed_nodes.is_empty());
@@ -160,7 +147,7 @@ impl World {
     fn tags_of_waiting(&self, setup: &Setup) -> u128 {
         let mut tags = 0;
         for id in setup.service_ids() {
-            let Some(entry) = self.written_entry(id) else {
+            let Some(entry) = self.entry_of(id) else {
                 continue;
             };
             let held = entry.node.and_then(|node| self.grant(node));
@@ -204,7 +191,7 @@ impl World {
     /// Whether a write is a part of a commit of which another part was applied before: it orders
     /// something under a uid that the status in the store has given already.
     fn is_later_part(&self, write: &Write) -> bool {
-        let Some(status) = self.written_status() else {
+        let Some(status) = self.status() else {
             return false;
         };
         let mut puts = write.puts.iter();

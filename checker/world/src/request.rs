@@ -1,6 +1,6 @@
 //! Requests to the store: applied at once, lost, or on their way for any time.
 
-use lockstep_model::id::{Holder, LockId, NodeId, Revision};
+use lockstep_model::id::{Holder, Incarnation, LockId, NodeId, RequestId, Revision};
 use lockstep_model::record::{DataKey, Entry, Key, Outcome, Put, Record, Write};
 use lockstep_model::{contender, lrm};
 
@@ -52,13 +52,7 @@ impl World {
         }
     }
 
-    fn answer_written(
-        &mut self,
-        host: usize,
-        proc: Proc,
-        request: lockstep_model::id::RequestId,
-        outcome: Outcome,
-    ) {
+    fn answer_written(&mut self, host: usize, proc: Proc, request: RequestId, outcome: Outcome) {
         let host = &mut self.hosts[host];
         match proc {
             Proc::Lrm(index) => {
@@ -87,7 +81,7 @@ impl World {
         setup: &Setup,
         host: usize,
         proc: Proc,
-        request: lockstep_model::id::RequestId,
+        request: RequestId,
         delayed: bool,
     ) {
         if !self.reaches_store(host) {
@@ -115,7 +109,7 @@ impl World {
         &mut self,
         host: usize,
         proc: Proc,
-        request: lockstep_model::id::RequestId,
+        request: RequestId,
         snapshot: lockstep_model::record::Snapshot,
     ) {
         let host = &mut self.hosts[host];
@@ -255,13 +249,20 @@ impl World {
 
     /// Somebody who is no process writes records: a person, through the manager or by hand.
     pub(crate) fn write_by_hand(&mut self, setup: &Setup, puts: Vec<Put>) {
-        let nobody = self.hosts[0].holder(lockstep_model::id::Incarnation(u64::MAX));
+        let (nobody, _) = self.nobody();
         self.write_as(setup, &nobody, puts);
+    }
+
+    /// Somebody who is no process, and what they ask for.
+    pub(crate) fn nobody(&self) -> (Holder, RequestId) {
+        let process = Incarnation(u64::MAX);
+        let request = RequestId { process, number: 1 };
+        (self.hosts[0].holder(process), request)
     }
 
     /// Somebody writes records without a condition.
     pub(crate) fn write_as(&mut self, setup: &Setup, sender: &Holder, puts: Vec<Put>) {
-        let request = lockstep_model::id::RequestId {
+        let request = RequestId {
             process: sender.incarnation,
             number: 1,
         };
@@ -304,7 +305,7 @@ impl World {
 
     /// The living process with this identity.
     #[must_use]
-    pub fn find_process(&self, from: lockstep_model::id::Incarnation) -> Option<(usize, Proc)> {
+    pub fn find_process(&self, from: Incarnation) -> Option<(usize, Proc)> {
         if let Some((host, index)) = self.find_lrm(from) {
             return Some((host, Proc::Lrm(index)));
         }

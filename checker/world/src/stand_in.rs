@@ -6,6 +6,8 @@
 //! granted: a host that is cut off is reset, or has stopped its services, before its lock has been
 //! silent for T, trailing I/O included.
 
+mod act;
+
 use lockstep_model::event::LrmState;
 use lockstep_model::id::{Epoch, Holder, Incarnation, LockId, NodeId, RequestId, ServiceId, Uid};
 use lockstep_model::lrm::Leave;
@@ -27,6 +29,9 @@ pub struct StandIn {
     pub incarnation: Incarnation,
     /// Whether it is stopped, or has not begun since its predecessor died.
     pub paused: bool,
+    /// Whether it may find its time over although its lock was renewed in this tick: before that, it
+    /// hadn't been for longer than a tick.
+    pub doubts: bool,
     /// Why it is to end, if it is.
     pub leaving: Option<Leave>,
     /// How orders ended, by uid.
@@ -116,6 +121,7 @@ impl World {
         self.hosts[host].stand_in = Some(StandIn {
             incarnation,
             paused: false,
+            doubts: false,
             leaving: None,
             results: Vec::new(),
         });
@@ -130,6 +136,7 @@ impl World {
         self.hosts[host].stand_in = Some(StandIn {
             incarnation,
             paused: true,
+            doubts: false,
             leaving: None,
             results: Vec::new(),
         });
@@ -219,10 +226,6 @@ impl World {
         let grant = self.grant_of(LockId::Agent(me.node));
         let list = grant.and_then(|grant| grant.state.unguarded());
         list.is_some_and(|list| list.machine == me.machine) && !self.is_disarming()
-    }
-
-    fn status(&self) -> Option<&lockstep_model::manager::status::Status> {
-        self.data(DataKey::Status)?.as_status()
     }
 
     fn is_disarming(&self) -> bool {
@@ -322,6 +325,10 @@ impl World {
             match self.lock_of_stand_in(setup, host, me) {
                 Lock::Mine(_) => {
                     let lock = LockId::Agent(me.node);
+                    let silent = self.store.history(lock).is_some_and(|it| it.age > 1);
+                    if let Some(stand_in) = &mut self.hosts[host].stand_in {
+                        stand_in.doubts = silent;
+                    }
                     let epoch = self.grant_of(lock).map_or(Epoch(0), |grant| grant.epoch);
                     self.write_as(setup, &me, vec![beat(lock, epoch, me)]);
                     if self.has_news(setup, host, me) {
@@ -363,15 +370,13 @@ impl World {
         let needed = self.is_needed(setup, value.node) || self.inherits_services(me);
         let id = LockId::Agent(value.node);
         let renewed = self.store.history(id).is_none_or(|it| it.age == 0);
+        let guards = matches!(lock, Lock::Mine(GrantState::HeldGuarded));
+        if guards && (!renewed || stand_in.doubts) && !self.running_on(host).is_empty() {
+            acts.push(Act::GiveUp);
+        }
         match (&lock, stand_in.leaving) {
-            // One that was cut off acts on nothing before it has renewed its lock, but that it may
-            // find its time over.
-            (Lock::Mine(state), _) if !renewed => {
-                let guarded = *state == GrantState::HeldGuarded;
-                if guarded && !self.running_on(host).is_empty() {
-                    acts.push(Act::GiveUp);
-                }
-            }
+            // One that was cut off acts on nothing else before it has renewed its lock.
+            (Lock::Mine(_), _) if !renewed => {}
             (Lock::Free(_), None | Some(Leave::Migrate)) if needed => acts.push(Act::Take),
             (Lock::Mine(GrantState::HeldUnguarded(_)), None | Some(Leave::Migrate)) => {
                 acts.push(Act::Guard);
@@ -541,133 +546,6 @@ impl World {
         let age = self.store.history(id).map_or(0, |history| history.age);
         let last = grant.ttl.0.saturating_sub(1 + setup.physics.trail);
         grant.state == GrantState::HeldGuarded && age >= last
-    }
-
-    /// A stand-in does something.
-    pub(crate) fn act(&mut self, setup: &Setup, host: usize, act: Act) {
-        let Some(me) = self.stand_in_holder(host) else {
-            return;
-        };
-        match act {
-            Act::Take => self.take(setup, host, me),
-            Act::Guard => self.regrant(setup, me, GrantState::HeldGuarded),
-            Act::Release => self.regrant(setup, me, GrantState::ReleasedClean),
-            Act::LeaveRunning => {
-                let services = self.running_on(host);
-                let list = Unguarded {
-                    machine: me.machine,
-                    boot: me.boot,
-                    services,
-                };
-                self.regrant(setup, me, GrantState::ReleasedRunning(list));
-            }
-            Act::Carry(service) => self.carry(setup, host, me, service),
-            Act::Fail(service) => self.fail_order(setup, host, service),
-            Act::Stop(service) => {
-                self.hosts[host].instances[usize::from(service.0)] = Instance::Absent;
-            }
-            Act::Publish => self.publish(setup, host),
-            Act::PublishBefore => self.publish_before(setup, host),
-            Act::Return => self.start_stand_in(setup, host),
-            Act::Crash => self.crash_stand_in(host),
-            Act::GiveUp => self.hosts[host].instances.fill(Instance::Absent),
-            Act::Reset => self.power_off(setup, host),
-            Act::Pause | Act::Resume => {
-                if let Some(stand_in) = &mut self.hosts[host].stand_in {
-                    stand_in.paused = act == Act::Pause;
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, setup: &Setup, host: usize, me: Holder) {
-        let Lock::Free(state) = self.lock_of_stand_in(setup, host, me) else {
-            return;
-        };
-        let lock = LockId::Agent(me.node);
-        let last = self.grant_of(lock).map_or(0, |grant| grant.epoch.0);
-        let epoch = Epoch(last + 1);
-        let grant = Grant {
-            holder: me,
-            epoch,
-            ttl: setup.config(self.reconfigured).timing().lock_ttl,
-            state,
-            written_by: nonce(me),
-        };
-        let put = Put {
-            key: Key::Grant(lock),
-            record: Record::Grant(grant),
-        };
-        self.write_as(setup, &me, vec![put, beat(lock, epoch, me)]);
-    }
-
-    /// Its own grant is in another state from now on.
-    fn regrant(&mut self, setup: &Setup, me: Holder, state: GrantState) {
-        let lock = LockId::Agent(me.node);
-        let Some(grant) = self.grant_of(lock).cloned() else {
-            return;
-        };
-        let put = Put {
-            key: Key::Grant(lock),
-            record: Record::Grant(Grant { state, ..grant }),
-        };
-        self.write_as(setup, &me, vec![put]);
-    }
-
-    /// It carries an order out and says so.
-    fn carry(&mut self, setup: &Setup, host: usize, me: Holder, service: ServiceId) {
-        let Some(order) = self.store.service(service).cloned() else {
-            return;
-        };
-        let index = usize::from(service.0);
-        match order.wanted {
-            Wanted::Started => self.hosts[host].instances[index] = Instance::Running,
-            Wanted::Stopped => self.hosts[host].instances[index] = Instance::Absent,
-            Wanted::Moved { target, kind } => {
-                let here = &mut self.hosts[host].instances[index];
-                let moves_running = kind == MoveKind::Live && *here == Instance::Running;
-                *here = Instance::Absent;
-                let there = self
-                    .grant(target)
-                    .map(|grant| grant.holder)
-                    .and_then(|holder| self.host_of(holder));
-                if let Some(there) = there.filter(|_| moves_running) {
-                    self.hosts[there].instances[index] = Instance::Running;
-                }
-                let record = Service {
-                    location: target,
-                    brought: moves_running,
-                    ..order.clone()
-                };
-                let put = Put {
-                    key: Key::Service(service),
-                    record: Record::Service(record),
-                };
-                self.write_as(setup, &me, vec![put]);
-            }
-            Wanted::Untouched | Wanted::Ignored | Wanted::Fenced => {}
-        }
-        self.answer(setup, host, service, order.uid, ExitCode::SUCCESS);
-    }
-
-    /// It fails to carry an order out: what was to be started doesn't run, all else is as it was.
-    fn fail_order(&mut self, setup: &Setup, host: usize, service: ServiceId) {
-        let Some(order) = self.store.service(service).cloned() else {
-            return;
-        };
-        if order.wanted == Wanted::Started {
-            self.hosts[host].instances[usize::from(service.0)] = Instance::Absent;
-        }
-        self.answer(setup, host, service, order.uid, ExitCode::ERROR);
-    }
-
-    fn answer(&mut self, setup: &Setup, host: usize, service: ServiceId, uid: Uid, code: ExitCode) {
-        if let Some(stand_in) = &mut self.hosts[host].stand_in {
-            stand_in.results.retain(|result| result.uid != uid);
-            stand_in.results.push(LrmResult { uid, service, code });
-            stand_in.results.sort_unstable_by_key(|result| result.uid);
-        }
-        self.publish(setup, host);
     }
 }
 

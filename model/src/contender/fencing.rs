@@ -81,10 +81,8 @@ impl Fencing {
     pub(super) fn take_in(&mut self, node: NodeId, snapshot: &Snapshot) {
         let key = DataKey::Fence(node);
         self.revision = snapshot.revision_of(Key::Data(key));
-        self.recorded = match snapshot.data(key) {
-            Some(Data::Fence(fence)) => Some(fence.term),
-            Some(_) | None => None,
-        };
+        let recorded = snapshot.data(key).and_then(Data::as_fence);
+        self.recorded = recorded.map(|fence| fence.term);
     }
 
     /// Whether the answer to this request would still be taken in.
@@ -149,13 +147,8 @@ impl Contender {
     /// The term that has to end before the lock can be had: one of the node's own.
     fn term(&self) -> Option<Term> {
         let grant = self.lock.seen_grant()?;
-        let holder = grant.holder;
-        let open = holder.node == self.node && grant.state != GrantState::ReleasedClean;
-        open.then_some(Term {
-            machine: holder.machine,
-            boot: holder.boot,
-            epoch: grant.epoch,
-        })
+        let open = grant.holder.node == self.node && grant.state != GrantState::ReleasedClean;
+        open.then(|| Term::of(grant))
     }
 
     /// What the agent answered.

@@ -240,7 +240,12 @@ impl Lrm {
             }
             (Wanted::Stopped, Status::Stopped) => order.restarts_max.map(|_| ExitCode::SUCCESS),
             (Wanted::Moved { target, kind }, status) if target != here => match (kind, status) {
-                (MoveKind::BeforeStart, Status::Running) => Some(ExitCode::IGNORED),
+                // That it runs, too, is said only of what is guarded.
+                (MoveKind::BeforeStart, Status::Running)
+                    if guarded || config.broken(Mutant::AnsweredUnguarded) =>
+                {
+                    Some(ExitCode::IGNORED)
+                }
                 // The target has gone since: the service goes on here.
                 (MoveKind::Live, Status::Paused(sent))
                     if fresh && sent == Some(order.uid) && !self.is_ready(target) =>

@@ -15,9 +15,9 @@ use crate::placement::state::ServiceState;
 /// and a request are used up by the change that they cause, and a node is fenced only after some
 /// time without a sign of life: no configuration with a fence delay of zero is accepted. So a
 /// service leaves `fence` once, for a node that has just given one, and none of `stopped`,
-/// `request_start`, `started`, a move and `freeze` leads back to an earlier one. The longest way is
-/// that of `stopped` on a node in maintenance that is off: to be started, fenced, moved, fenced
-/// again, recovered, and moved.
+/// `request_start`, `started`, a move and `freeze` leads back to an earlier one; what is frozen may be
+/// fenced, as what is started may. The longest way is that of `stopped` on a node in maintenance that
+/// is off: to be started, fenced, moved, fenced again, recovered, and moved.
 const CHANGES_MAX: usize = 16;
 
 impl<M: Mutation> Round<'_, M> {
@@ -55,14 +55,15 @@ impl<M: Mutation> Round<'_, M> {
         let Some(entry) = self.entry(service) else {
             return;
         };
-        let restarting = entry
-            .node
-            .is_some_and(|node| self.manager.modes.get(node) == Some(&LrmMode::Restart));
+        let node = entry.node;
+        let restarting =
+            node.is_some_and(|node| self.manager.modes.get(node) == Some(&LrmMode::Restart));
         let freezable = matches!(
             entry.state,
             ServiceState::Started | ServiceState::Stopped | ServiceState::RequestStop
         );
-        if restarting && freezable {
+        // One that has died since doesn't come back from its restart.
+        if restarting && freezable && !self.is_gone(node) {
             self.change(service, ServiceState::Freeze, Parameters::default());
         }
     }

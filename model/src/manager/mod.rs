@@ -88,6 +88,10 @@ pub struct View<'a> {
     /// The services that the grant of any node lists as left running, in the order of their ids: what
     /// is frozen stays so until its node guards it again.
     pub left: &'a [ServiceId],
+    /// The nodes whose lock is held, is to be ended, or was another's last, in the order of their ids.
+    /// What is frozen on any other was left there on purpose, and waits for it. The reference's locks
+    /// don't say.
+    pub unreleased: &'a [NodeId],
     /// The cluster's settings.
     pub settings: &'a Settings,
     /// The nodes' loads and capacities, by id; not needed with the basic scheduler.

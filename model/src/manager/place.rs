@@ -176,10 +176,7 @@ impl<M: Mutation> Round<'_, M> {
                     let level = Level::Info;
                     self.say(Event::Advice { level, text });
                 }
-                match self.config.broken(Mutant::RulesUnheeded) {
-                    true => rules::Compiled::default(),
-                    false => translated.compiled,
-                }
+                self.heeded(translated.compiled)
             }
             Err(error) => self.keep_rules(error),
         };
@@ -192,6 +189,20 @@ impl<M: Mutation> Round<'_, M> {
             affinity: resolve(&by_name, names),
             by_name,
         });
+    }
+
+    fn heeded(&self, mut rules: rules::Compiled) -> rules::Compiled {
+        if self.config.broken(Mutant::RulesUnheeded) {
+            return rules::Compiled::default();
+        }
+        if self.config.broken(Mutant::PartnersUnheeded) {
+            rules.positive.clear();
+        }
+        if self.config.broken(Mutant::PrioritiesUnheeded) {
+            let nodes = rules.node_affinity.values_mut();
+            nodes.flat_map(|it| it.values_mut()).for_each(|it| *it = 0);
+        }
+        rules
     }
 
     /// What is gone by instead of rules that are too large: those before, if there are any. They are

@@ -493,16 +493,29 @@ impl<M: Mutation> Round<'_, M> {
     }
 
     fn on_frozen(&mut self, service: ServiceId) {
-        let serving = self
-            .node_of(service)
-            .is_some_and(|node| self.manager.modes.get(node) == Some(&LrmMode::Active));
+        let node = self.node_of(service);
+        let serving =
+            node.is_some_and(|node| self.manager.modes.get(node) == Some(&LrmMode::Active));
         // What an LRM says may be older than what its grant says.
         let left = self.view.left.binary_search(&service).is_ok()
             && !self.config.broken(Mutant::UnfrozenOnWord);
-        if serving && !left {
+        if left {
+            return;
+        }
+        if serving {
             let wanted = self.wanted_state(service);
             self.change(service, wanted, NOTHING);
+        } else if self.is_gone(node) {
+            self.change(service, ServiceState::Fence, NOTHING);
         }
+    }
+
+    /// Whether a node is to be fenced that didn't leave its services on purpose, or of which a person
+    /// has said that it is dead.
+    pub(super) fn is_gone(&mut self, node: Option<NodeId>) -> bool {
+        node.is_some_and(|node| self.view.unreleased.binary_search(&node).is_ok())
+            && !self.config.broken(Mutant::FrozenForEver)
+            && self.is_to_be_fenced(node)
     }
 
     fn on_error(&mut self, service: ServiceId) {

@@ -12,7 +12,7 @@ use crate::id::{LockId, NodeId, Revision, ServiceId};
 use crate::manager::command::Command;
 use crate::manager::status::{Entry, LrmStatus, Resource, Status};
 use crate::manager::{LockView, View};
-use crate::record::{Data, DataKey, Key, Put, Record, Service, Snapshot};
+use crate::record::{Data, DataKey, Key, Put, Record, Service, Snapshot, Term};
 use crate::table::Table;
 use crate::visit::{Visit, Visitor, visit_horizon, visit_under};
 
@@ -32,6 +32,8 @@ pub(super) struct Mirror {
     digest: u64,
     /// The services that the grants of agent locks list as left running, in the order of their ids.
     left: Vec<ServiceId>,
+    /// The nodes whose lock is held, is to be ended, or was another's last, in the order of their ids.
+    unreleased: Vec<NodeId>,
     revisions: Revisions,
 }
 
@@ -132,24 +134,31 @@ impl Mirror {
             self.set_revision(entry.key, entry.revision);
             news |= self.put(entry.key, &entry.record);
         }
-        news | self.note_left(snapshot)
+        news | self.note_grants(snapshot)
     }
 
-    /// Notes what agents' grants list as left running. Says whether that has changed.
-    fn note_left(&mut self, snapshot: &Snapshot) -> bool {
-        let lists = snapshot.entries.iter().filter_map(|entry| {
-            let grant = match entry.key {
-                Key::Grant(LockId::Agent(_)) => entry.record.as_grant(),
-                Key::Grant(LockId::Manager) | Key::Beat(_) | Key::Service(_) | Key::Data(_) => None,
+    /// Notes what agents' grants say about services that are frozen. Says whether that has changed.
+    fn note_grants(&mut self, snapshot: &Snapshot) -> bool {
+        let (mut left, mut unreleased) = (Vec::new(), Vec::new());
+        for entry in &snapshot.entries {
+            let (Key::Grant(LockId::Agent(node)), Some(grant)) =
+                (entry.key, entry.record.as_grant())
+            else {
+                continue;
             };
-            grant?.state.unguarded()
-        });
-        let mut left: Vec<ServiceId> = lists
-            .flat_map(|list| list.services.iter().copied())
-            .collect();
+            let list = grant.state.unguarded();
+            left.extend(list.iter().flat_map(|list| &list.services));
+            let fence = snapshot.data(DataKey::Fence(node)).and_then(Data::as_fence);
+            let is_to_end = fence.is_some_and(|fence| fence.term == Term::of(grant));
+            if grant.state.is_held() || is_to_end || grant.holder.node != node {
+                unreleased.push(node);
+            }
+        }
         left.sort_unstable();
-        let changed = left != self.left;
+        unreleased.sort_unstable();
+        let changed = left != self.left || unreleased != self.unreleased;
         self.left = left;
+        self.unreleased = unreleased;
         changed
     }
 
@@ -266,6 +275,7 @@ impl Mirror {
             locks,
             unguarded: &[],
             left: &self.left,
+            unreleased: &self.unreleased,
             settings: files.settings,
             node_stats: files.node_stats,
             service_stats: files.service_stats,

@@ -37,12 +37,20 @@ pub(crate) struct World {
     pub(crate) digest: u64,
     pub(crate) commands: Vec<Command>,
     pub(crate) locks: Table<NodeId, LockView>,
+    /// All nodes or none.
+    unreleased: Vec<NodeId>,
     pub(crate) settings: Settings,
     pub(crate) node_stats: Vec<Option<NodeStats>>,
     pub(crate) service_stats: Table<ServiceId, ServiceStats>,
     pub(crate) versions: Table<NodeId, String>,
     codes: u64,
     draw: Draw,
+}
+
+fn all_by_id(names: &Names, says: bool) -> Vec<NodeId> {
+    let mut all: Vec<NodeId> = names.nodes().filter(|_| says).collect();
+    all.sort_unstable();
+    all
 }
 
 impl World {
@@ -61,8 +69,10 @@ impl World {
         let mut config = Config::of_profile(profile);
         config.nodes = names.node_ranks();
         config.services = names.service_ranks();
+        let says = profile != Profile::Pve && seed.is_multiple_of(2);
         let mut world = Self {
             config,
+            unreleased: all_by_id(&names, says),
             me: draw.node(),
             now: Instant(draw.below(1_000_000) as u64),
             names,
@@ -108,6 +118,7 @@ impl World {
             locks: &self.locks,
             unguarded: &[],
             left: &[],
+            unreleased: &self.unreleased,
             settings: &self.settings,
             node_stats: &self.node_stats,
             service_stats: &self.service_stats,

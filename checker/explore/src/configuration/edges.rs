@@ -198,18 +198,17 @@ fn armed_again() -> Vec<Configuration> {
     ]
 }
 
+/// People have an LRM end, or say that its node is dead, so often as there are ways; and it may fail.
+pub(crate) fn leaving(admin: &[Admin], faults: &[Fault]) -> Setup {
+    let budget = u8::from(!faults.is_empty());
+    let mut setup = failing(alone(Requested::Started), faults, budget);
+    setup.admin = admin.to_vec();
+    setup.admin_budget = u8::try_from(admin.len()).unwrap_or(u8::MAX);
+    setup
+}
+
 /// How an LRM ends, as its manager sees it; and what a person says of one that was left.
 fn left() -> Vec<Configuration> {
-    let leaving = |admin: &[Admin], faults: &[Fault]| {
-        let mut setup = failing(
-            alone(Requested::Started),
-            faults,
-            u8::from(!faults.is_empty()),
-        );
-        setup.admin = admin.to_vec();
-        setup.admin_budget = u8::try_from(admin.len()).unwrap_or(u8::MAX);
-        setup
-    };
     let confirm = [Admin::RestartLrm, Admin::ConfirmDead];
     vec![
         holds(
@@ -230,6 +229,21 @@ fn left() -> Vec<Configuration> {
             leaving(&[Admin::MigrateLrm], &[]),
         )
         .meeting(&[Tag::Moved]),
+        holds(
+            "l3/restart-power",
+            "One CRM; an LRM is restarted, and its node loses power.",
+            leaving(&[Admin::RestartLrm], &[Fault::Power]),
+        )
+        .meeting(&[Tag::Frozen, Tag::Fenced, Tag::Recovered])
+        .in_full(),
+        holds(
+            "l3/confirmed-frozen",
+            "One CRM; a node reboots, its services stopped, loses power, and a person says that it is \
+             dead.",
+            leaving(&[Admin::StopAndFreezeLrm, Admin::ConfirmDead], &[Fault::Power]),
+        )
+        .meeting(&[Tag::Frozen, Tag::ConfirmedDead, Tag::Recovered])
+        .in_full(),
         holds(
             "l3/confirmed",
             "One CRM; an LRM is restarted, its node loses power, and a person says that it is dead.",

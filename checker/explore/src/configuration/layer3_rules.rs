@@ -6,13 +6,13 @@ use lockstep_model::format::groups::{Group, Groups};
 use lockstep_model::format::rules::{Affinity, Demand, Rule, Rules};
 use lockstep_model::id::{NodeId, ServiceId};
 use lockstep_model::manager::status::{Requested, Resource};
-use lockstep_world::cluster::ClusterSetup;
+use lockstep_world::cluster::{ClusterSetup, Demands};
 use lockstep_world::coverage::Tag;
 use lockstep_world::{Admin, Fault, Setup};
 
 use super::Configuration;
 use super::layer1::holds;
-use super::layer3::cluster;
+use super::layer3::{cluster, decided_by_second};
 
 const ONE: ServiceId = ServiceId(0);
 const OTHER: ServiceId = ServiceId(1);
@@ -45,7 +45,7 @@ pub(super) fn started(services: usize) -> Vec<Resource> {
 }
 
 /// The same, with what people may ask for and how often.
-pub(super) fn asked(mut setup: Setup, commands: &[&str], budget: u8) -> Setup {
+pub(crate) fn asked(mut setup: Setup, commands: &[&str], budget: u8) -> Setup {
     setup.admin = vec![Admin::Command];
     setup.admin_budget = budget;
     changed(setup, |cluster| cluster.with_commands(commands))
@@ -92,20 +92,69 @@ fn spread(affinity: Affinity) -> Rules {
 /// A service that may run on the first node alone.
 pub(crate) fn strict(faults: &[Fault]) -> Setup {
     let rules = on_nodes(&[("node1", 0)], true);
-    let only = vec![(ONE, vec![NodeId(0)])];
     changed(settled(started(1), faults), |cluster| {
-        cluster.with_rules(rules, only, Vec::new())
+        cluster.with_rules(rules, only_on_first())
     })
+}
+
+fn only_on_first() -> Demands {
+    Demands {
+        only_on: vec![(ONE, vec![NodeId(0)])],
+        ..Demands::default()
+    }
+}
+
+/// A service that belongs on the first node, and may run on the second.
+fn preferred(faults: &[Fault]) -> Setup {
+    let rules = on_nodes(&[("node1", 2), ("node2", 1)], true);
+    let demands = Demands {
+        preferred: vec![(ONE, vec![NodeId(0), NodeId(1)])],
+        ..Demands::default()
+    };
+    changed(settled(started(1), faults), |cluster| {
+        cluster.with_rules(rules, demands)
+    })
+}
+
+/// A service that prefers the first host, then the third; the second decides.
+pub(crate) fn preferred_of_three(faults: &[Fault]) -> Setup {
+    let rules = on_nodes(&[("node1", 3), ("node2", 1), ("node3", 2)], true);
+    let demands = Demands {
+        preferred: vec![(ONE, vec![NodeId(0), NodeId(2), NodeId(1)])],
+        ..Demands::default()
+    };
+    let three = decided_by_second(cluster(3, 1, started(1)));
+    changed(settled_in(three, faults), |cluster| {
+        cluster.with_rules(rules, demands)
+    })
+}
+
+/// Two services that are to be on one node.
+pub(crate) fn together(faults: &[Fault]) -> Setup {
+    let rules = spread(Affinity::Positive);
+    let demands = Demands {
+        together: vec![(ONE, OTHER)],
+        ..Demands::default()
+    };
+    changed(settled(started(2), faults), |cluster| {
+        cluster.with_rules(rules, demands)
+    })
+}
+
+/// Two services that must not be on one node, each on its own.
+fn apart(faults: &[Fault]) -> Setup {
+    let rules = spread(Affinity::Negative);
+    let demands = Demands {
+        apart: vec![(ONE, OTHER)],
+        ..Demands::default()
+    };
+    let mut setup = settled(started(2), faults);
+    setup.services[1].location = NodeId(1);
+    changed(setup, |cluster| cluster.with_rules(rules, demands))
 }
 
 /// Node affinity: strict, and with a node that is preferred.
 fn nodes() -> Vec<Configuration> {
-    let preferred = |faults: &[Fault]| {
-        let rules = on_nodes(&[("node1", 2), ("node2", 1)], true);
-        changed(settled(started(1), faults), |cluster| {
-            cluster.with_rules(rules, Vec::new(), Vec::new())
-        })
-    };
     vec![
         holds(
             "l3/strict-power",
@@ -129,6 +178,13 @@ fn nodes() -> Vec<Configuration> {
         .meeting(&[Tag::Recovered, Tag::CameHome])
         .in_deep(),
         holds(
+            "l3/preferred-of-three",
+            "The node that a service prefers loses power: of two others it goes to the one that it \
+             prefers.",
+            preferred_of_three(&[Fault::Power]),
+        )
+        .meeting(&[Tag::Recovered, Tag::CameHome]),
+        holds(
             "l3/preferred-migrate",
             "A service is migrated away from the node that it prefers.",
             asked(preferred(&[]), &["migrate vm:101 node2"], 1),
@@ -147,20 +203,6 @@ fn nodes() -> Vec<Configuration> {
 
 /// Resource affinity.
 fn partners() -> Vec<Configuration> {
-    let together = |faults: &[Fault]| {
-        let rules = spread(Affinity::Positive);
-        changed(settled(started(2), faults), |cluster| {
-            cluster.with_rules(rules, Vec::new(), Vec::new())
-        })
-    };
-    let apart = |faults: &[Fault]| {
-        let rules = spread(Affinity::Negative);
-        let mut setup = settled(started(2), faults);
-        setup.services[1].location = NodeId(1);
-        changed(setup, |cluster| {
-            cluster.with_rules(rules, Vec::new(), vec![(ONE, OTHER)])
-        })
-    };
     vec![
         holds(
             "l3/together-migrate",
@@ -210,7 +252,7 @@ fn groups() -> Vec<Configuration> {
                 resource.group = Some("first".into());
             }
             cluster.groups = groups;
-            cluster.with_rules(Rules::new(), vec![(ONE, vec![NodeId(0)])], Vec::new())
+            cluster.with_rules(Rules::new(), only_on_first())
         })
     };
     let about = |what: &str| format!("A group becomes a rule; {what}.");

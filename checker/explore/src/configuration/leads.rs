@@ -87,6 +87,10 @@ const LEADS: &[(&str, &[Declared])] = &[
         ],
     ),
     (
+        "l3/confirmed-frozen",
+        &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
+    ),
+    (
         "l3/confirmed",
         &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
     ),
@@ -107,6 +111,11 @@ const LEADS: &[(&str, &[Declared])] = &[
         ],
     ),
     ("l3/added-and-disarmed", &[(Leads::DisarmCompletes, None)]),
+    ("l3/any-fault-disarm", &[(Leads::DisarmCompletes, None)]),
+    (
+        "l3/restart-power",
+        &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
+    ),
     ("l3/unowned-power", &[(Leads::FenceResolved, None)]),
     ("l3/disarm-freeze", &[(Leads::DisarmCompletes, None)]),
     ("l3/disarm-ignore", &[(Leads::DisarmCompletes, None)]),

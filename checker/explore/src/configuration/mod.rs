@@ -209,6 +209,25 @@ impl Configuration {
     }
 }
 
+/// Those in which runs that go on for ever without time passing are looked for: one of each kind of
+/// fault.
+pub const ENDLESS: &[&str] = &[
+    "l1/k1/undisturbed",
+    "l1/k1/power",
+    "l1/k3/pause-mux",
+    "l1/k1/crash-lrm",
+    "l1/k3/crash-mux",
+    "l1/k1/isolate",
+    "l1/k1/outage",
+    "l1/k3/delay",
+    "l1/k1/three-hosts-isolate",
+    "l1/k1/clone",
+    "l2/k1/undisturbed",
+    "l2/k1/recover-agent-fails",
+    "l2/k1/freeze-crash-lrm",
+    "l2/k1/stop-start-isolate",
+];
+
 /// Every configuration, in the order of the argument: locks and the watchdog alone, then services,
 /// then the rules that one gets wrong, then the assumptions.
 #[must_use]

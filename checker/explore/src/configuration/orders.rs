@@ -18,7 +18,7 @@ use super::{Configuration, swift_kappa_one};
 
 pub(crate) const LIVE: Order = Order::Move(MoveKind::Live);
 pub(crate) const COLD: Order = Order::Move(MoveKind::Stopped);
-const BEFORE_START: Order = Order::Move(MoveKind::BeforeStart);
+pub(crate) const BEFORE_START: Order = Order::Move(MoveKind::BeforeStart);
 
 /// How long two hosts take to settle.
 const SETTLED: u64 = 10;
@@ -213,7 +213,7 @@ fn left_over(timing: &Timing) -> Configuration {
         setup,
     )
     .meeting(&[Tag::CopyOutdated, Tag::TakenSilent, Tag::StartedElsewhere])
-    .in_full()
+    .in_deep()
 }
 
 /// A service is nobody's concern and comes back, while somebody contends for its node's lock.

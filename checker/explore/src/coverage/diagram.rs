@@ -181,7 +181,13 @@ const DISARMED: Origin = Origin::Protocol("8.8");
 const HANDLED: Origin = Origin::Protocol("8.6");
 const FENCED: Origin = Origin::Protocol("8.7");
 
+const FROZEN_BY_THE_DEAD: Origin = Origin::Design(
+    "A node that dies with its lock held, or that a person has confirmed dead, left nothing on purpose: its \
+     lock decides (decision 0015). The reference never fences what is frozen.",
+);
+
 const SERVICE_EDGES: &[Row] = &[
+    ("freeze", &["fence"], FROZEN_BY_THE_DEAD),
     ("(unmanaged)", &["request_start", "request_stop"], ADDED),
     (
         "request_start",

@@ -53,6 +53,18 @@ pub(super) fn managers() -> Vec<Case> {
             Property::Affinity,
             layer3_rules::strict(&[Fault::Power]),
         ),
+        case(
+            Mutant::PartnersUnheeded,
+            "where services may be",
+            Property::Affinity,
+            layer3_rules::asked(layer3_rules::together(&[]), &["migrate vm:101 node2"], 1),
+        ),
+        case(
+            Mutant::PrioritiesUnheeded,
+            "where services may be",
+            Property::Affinity,
+            layer3_rules::preferred_of_three(&[Fault::Power]),
+        ),
     ]
 }
 
@@ -70,6 +82,12 @@ pub(super) fn promised() -> Vec<Case> {
             "what a manager promises",
             Leads::RequestedRuns,
             beginning(),
+        ),
+        never(
+            Mutant::FrozenForEver,
+            "what a manager promises",
+            Leads::RequestedRuns,
+            edges::leaving(&[Admin::RestartLrm], &[Fault::Power]),
         ),
         never(
             Mutant::DisarmNeverEnds,

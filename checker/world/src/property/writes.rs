@@ -98,9 +98,13 @@ impl World {
         };
         // The machine that they were left on can speak for them, in any of its boots.
         let dropped = list.services.iter().any(|id| !new.state.lists(*id));
-        // An agent can have seen to it that they are gone.
+        // An agent that was to can have seen to it that they are gone.
         let fenced = match lock {
-            LockId::Agent(node) => setup.fenceable.contains(&node) && !self.lives(list),
+            LockId::Agent(node) => {
+                let term = self.fence_recorded(node);
+                let ordered = term.is_some_and(|term| term.epoch == old.epoch);
+                setup.fenceable.contains(&node) && ordered && !self.lives(list)
+            }
             LockId::Manager => false,
         };
         if dropped && sender.machine != list.machine && !fenced {
