@@ -153,6 +153,7 @@ impl Cluster {
             unguarded: &[],
             left: &[],
             unreleased: &[],
+            confirmed: &[],
             settings: &self.settings,
             node_stats: &[],
             service_stats: &self.service_stats,

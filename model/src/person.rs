@@ -25,15 +25,23 @@ pub fn confirm_dead(snapshot: &Snapshot, node: NodeId, request: RequestId) -> Op
     };
     let fence = Fence {
         term: Term::of(grant),
+        confirmed: true,
         written_by: request,
     };
     let released = Grant {
         state: GrantState::ReleasedClean,
+        written_by: request,
         ..grant.clone()
     };
     Some(Write {
         request,
-        compares: vec![compare(grants), compare(fences)],
+        // A node that gives any sign of life isn't dead.
+        compares: vec![
+            compare(grants),
+            compare(Key::Beat(LockId::Agent(node))),
+            compare(Key::Data(DataKey::Lrm(node))),
+            compare(fences),
+        ],
         puts: vec![
             Put {
                 key: grants,
@@ -106,7 +114,18 @@ mod tests {
             .iter()
             .map(|it| (it.key, it.revision))
             .collect();
-        assert_eq!(compared, [(key, Revision(11)), (fences, Revision::ABSENT)]);
+        let absent = |key| (key, Revision::ABSENT);
+        let beat = Key::Beat(LockId::Agent(NODE));
+        let said = Key::Data(DataKey::Lrm(NODE));
+        assert_eq!(
+            compared,
+            [
+                (key, Revision(11)),
+                absent(beat),
+                absent(said),
+                absent(fences)
+            ]
+        );
         let [released, fenced] = &write.puts[..] else {
             panic!("two records: {:?}", write.puts);
         };
@@ -117,7 +136,8 @@ mod tests {
             (grant.epoch, grant.holder)
         );
         let fence = fenced.record.as_data().and_then(Data::as_fence);
-        assert_eq!(fence.map(|fence| fence.term), Some(Term::of(&grant)));
+        let fence = fence.expect("the fence");
+        assert_eq!((fence.term, fence.confirmed), (Term::of(&grant), true));
     }
 
     #[test]

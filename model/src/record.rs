@@ -148,11 +148,13 @@ pub struct Published {
     pub written_by: RequestId,
 }
 
-/// A term of a node's lock that a fence agent is asked to end.
+/// A term of a node's lock that a fence agent is asked to end, or that a person says has ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fence {
     /// Which term.
     pub term: Term,
+    /// Whether a person says so: the node is dead, and what it left running is gone.
+    pub confirmed: bool,
     /// The request that wrote this record.
     pub written_by: RequestId,
 }

@@ -201,8 +201,8 @@ fn abstract_setup(setup: &Setup) -> Setup {
 }
 
 /// The world with stand-ins in place of LRMs: what they know is what shows. They may have `renewed`
-/// their locks.
-fn abstracted(setup: &Setup, world: &World, renewed: bool) -> World {
+/// their locks, and have `doubts` whether their time was over before.
+fn abstracted(setup: &Setup, world: &World, renewed: bool, doubts: bool) -> World {
     let mut next = world.clone();
     next.faults_left = 3;
     let hosts = next.hosts.iter_mut().zip(&world.hosts);
@@ -215,8 +215,7 @@ fn abstracted(setup: &Setup, world: &World, renewed: bool) -> World {
         host.stand_in = concrete.on.then(|| StandIn {
             incarnation: lrm.map_or(concrete.next_incarnation, |lrm| lrm.incarnation),
             paused: lrm.is_none_or(|lrm| lrm.paused),
-            // Its lock may have been silent until a moment ago.
-            doubts: world.faults_left < setup.fault_budget,
+            doubts,
             leaving: None,
             results: published.map_or_else(Vec::new, |status| status.results),
         });
@@ -327,7 +326,11 @@ fn judge_steps(concrete: &Setup, worlds_max: usize) -> (usize, usize) {
             return;
         }
         shows += 1;
-        let from = [true, false].map(|renewed| abstracted(concrete, world, renewed));
+        // Its lock may have been silent until a moment ago.
+        let silent = [Fault::PauseLrm, Fault::Isolate];
+        let silent = concrete.faults.iter().any(|fault| silent.contains(fault));
+        let doubts = silent && world.faults_left < concrete.fault_budget;
+        let from = [true, false].map(|renewed| abstracted(concrete, world, renewed, doubts));
         let mut found = from.iter().map(|from| leads_to(&setup, from, host, &after));
         if found.all(|steps| steps.is_none()) && refuted.len() < REFUTED_MAX {
             let stand_in = &from[0].hosts[host].stand_in;

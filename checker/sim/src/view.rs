@@ -51,6 +51,7 @@ impl Snapshot {
             unguarded: &[],
             left: &[],
             unreleased: &[],
+            confirmed: &[],
             settings: &self.settings,
             node_stats: &self.node_stats,
             service_stats: &self.service_stats,

@@ -62,7 +62,9 @@ impl World {
                             && self.is_preferred(cluster, write, (id, after), node);
                         broken.unless(allowed || asked, Property::Affinity);
                         let apart = self.is_apart(cluster, write, id, node);
-                        let together = self.is_together(cluster, write, id, node);
+                        // Where partners are, it may have failed to start.
+                        let together = !after.failed_nodes.is_empty()
+                            || self.is_together(cluster, write, id, node);
                         broken.unless(apart && together, Property::Affinity);
                     }
                 }

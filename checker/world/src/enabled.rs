@@ -332,16 +332,18 @@ impl World {
         }
     }
 
-    /// Whether a host's lock lists services as left running.
+    /// Whether something of a host's node stays as it is until that is back, or a person speaks.
     fn waits_for_a_person(&self, index: usize) -> bool {
         let node = self.hosts[index].node;
         let grant = self.grant(node);
-        let frozen =
-            |entry: &Entry| entry.state == ServiceState::Freeze && entry.node == Some(node);
+        let waits = |entry: &Entry| {
+            let waits = entry.state == ServiceState::Freeze || entry.unowned;
+            waits && entry.node == Some(node)
+        };
         let services = 0..self.hosts[index].instances.len();
         let mut services = services.filter_map(|id| u16::try_from(id).ok().map(ServiceId));
         grant.is_some_and(|grant| grant.state.unguarded().is_some())
-            || services.any(|id| self.entry_of(id).is_some_and(frozen))
+            || services.any(|id| self.entry_of(id).is_some_and(waits))
     }
 
     /// What people have the manager tell all LRMs.

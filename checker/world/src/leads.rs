@@ -9,7 +9,7 @@
 use lockstep_model::id::{LockId, NodeId, ServiceId};
 use lockstep_model::manager::status::{Entry, Requested};
 use lockstep_model::placement::state::ServiceState;
-use lockstep_model::record::{Key, Wanted};
+use lockstep_model::record::{Data, DataKey, Grant, Key, Wanted};
 use serde::{Deserialize, Serialize};
 
 use crate::named::named;
@@ -359,7 +359,7 @@ impl World {
             .entry_of(id)
             .filter(|it| matches!(it.state, ServiceState::Fence | ServiceState::Recovery))
             // Nobody knows where it runs: a person has to say.
-            .filter(|it| !it.unowned);
+            .filter(|it| !it.unowned || it.node.is_some_and(|node| self.is_confirmed_dead(node)));
         let Some(node) = entry.and_then(|entry| entry.node) else {
             return Standing::over();
         };
@@ -380,10 +380,11 @@ impl World {
                 Some(host.node) == entry.node
                     && (self.can_serve(index) || self.serves(setup, index))
             });
+            let confirmed = entry.node.is_some_and(|node| self.is_confirmed_dead(node));
             let frozen = entry.state == ServiceState::Freeze && self.was_left_on_purpose(entry);
             entry.state == ServiceState::Error
                 || (frozen && !there)
-                || (entry.unowned && !there)
+                || (entry.unowned && !there && !confirmed)
                 || left.is_some_and(|grant| grant.state.lists(id))
         });
         let disarmed = self.status().is_some_and(|status| status.disarm.is_some());
@@ -398,11 +399,19 @@ impl World {
     /// Whether a service's node gave its lock back, and nobody has said since that the node is dead.
     fn was_left_on_purpose(&self, entry: &Entry) -> bool {
         entry.node.is_some_and(|node| {
-            let ended = self.fence_recorded(node).map(|term| term.epoch);
             let grant = self.grant(node);
-            grant.is_none_or(|grant| {
-                !grant.state.is_held() && grant.holder.node == node && ended != Some(grant.epoch)
-            })
+            let left = |grant: &Grant| !grant.state.is_held() && grant.holder.node == node;
+            grant.is_none_or(left) && !self.is_confirmed_dead(node)
+        })
+    }
+
+    /// Whether a person has said that a node is dead, and it hasn't held its lock since.
+    fn is_confirmed_dead(&self, node: NodeId) -> bool {
+        let fence = self.data(DataKey::Fence(node)).and_then(Data::as_fence);
+        let grant = self.grant(node);
+        fence.is_some_and(|fence| {
+            let since = |grant: &Grant| grant.holder.node == node && grant.epoch > fence.term.epoch;
+            fence.confirmed && !grant.is_some_and(since)
         })
     }
 

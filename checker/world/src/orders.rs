@@ -20,6 +20,7 @@
 
 use lockstep_model::contender;
 use lockstep_model::id::{LockId, NodeId, Revision, ServiceId, Uid};
+use lockstep_model::manager::status::ExitCode;
 use lockstep_model::record::{Grant, GrantState, Key, Put, Record, Service, Wanted};
 
 use crate::crm::Said;
@@ -227,8 +228,8 @@ impl World {
         }
     }
 
-    /// An LRM that says how a service's present order ended has found out how the service is: from
-    /// then on it is owned.
+    /// An LRM that says that a service's present order was carried out, or needn't be, has found out how
+    /// the service is: from then on it is owned.
     pub(crate) fn note_owners(&mut self, setup: &Setup) {
         if self.unowned.is_empty() {
             return;
@@ -242,8 +243,16 @@ impl World {
             let Some(order) = order else { return true };
             let lrms = self.hosts.iter().flat_map(|host| &host.lrms);
             let mut said = lrms.filter_map(|lrm| lrm.machine.published(config, now));
-            !said.any(|said| said.results.iter().any(|result| result.uid == order.uid))
+            !said.any(|said| {
+                let mut results = said.results.iter();
+                results.any(|result| result.uid == order.uid && shows(result.code))
+            })
         });
         self.unowned = unowned;
     }
+}
+
+/// Whether an order that ended so says how the service is.
+fn shows(code: ExitCode) -> bool {
+    matches!(code, ExitCode::SUCCESS | ExitCode::IGNORED)
 }

@@ -234,6 +234,7 @@ impl Contender {
         let key = Key::Data(DataKey::Fence(self.node));
         let record = Fence {
             term,
+            confirmed: false,
             written_by: request,
         };
         self.fencing.at = Some((term, Stage::Recording(request, now)));

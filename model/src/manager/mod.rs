@@ -88,10 +88,13 @@ pub struct View<'a> {
     /// The services that the grant of any node lists as left running, in the order of their ids: what
     /// is frozen stays so until its node guards it again.
     pub left: &'a [ServiceId],
-    /// The nodes whose lock is held, is to be ended, or was another's last, in the order of their ids.
-    /// What is frozen on any other was left there on purpose, and waits for it. The reference's locks
-    /// don't say.
+    /// The nodes whose lock is held, or was another's last, or that are confirmed dead, in the order of
+    /// their ids. What is frozen on any other was left there on purpose, and waits for it. The
+    /// reference's locks don't say.
     pub unreleased: &'a [NodeId],
+    /// The nodes that a person has confirmed dead, and that haven't held their lock since, in the order
+    /// of their ids.
+    pub confirmed: &'a [NodeId],
     /// The cluster's settings.
     pub settings: &'a Settings,
     /// The nodes' loads and capacities, by id; not needed with the basic scheduler.
@@ -469,7 +472,9 @@ impl<M: Mutation> Round<'_, M> {
         let (uid, node) = (entry.uid, entry.node?);
         let lrms = self.view.lrms;
         let code = manager.answers.find(uid, node, &manager.modes, lrms)?;
-        if let Some(entry) = manager.status.services.get_mut(service) {
+        // That something failed doesn't say how the service is.
+        let shows = matches!(code, ExitCode::SUCCESS | ExitCode::IGNORED);
+        if let Some(entry) = manager.status.services.get_mut(service).filter(|_| shows) {
             entry.unowned = false;
         }
         Some(code)

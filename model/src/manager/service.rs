@@ -506,7 +506,11 @@ impl<M: Mutation> Round<'_, M> {
             let wanted = self.wanted_state(service);
             self.change(service, wanted, NOTHING);
         } else if self.is_gone(node) {
-            self.change(service, ServiceState::Fence, NOTHING);
+            let to = match self.requested(service) {
+                Requested::Disabled => ServiceState::Stopped,
+                Requested::Started | Requested::Stopped | Requested::Ignored => ServiceState::Fence,
+            };
+            self.change(service, to, NOTHING);
         }
     }
 
@@ -577,7 +581,9 @@ impl<M: Mutation> Round<'_, M> {
     /// Why a service whose node's lock is held may still run there, if it may: it stays until its
     /// node is back, or a person confirms that that is dead.
     fn may_still_run(&self, service: ServiceId, from: Option<NodeId>) -> Option<RecoveryEvent> {
+        let confirmed = from.is_some_and(|node| self.view.confirmed.binary_search(&node).is_ok());
         let unowned = self.entry(service).is_some_and(|entry| entry.unowned)
+            && !confirmed
             && !self.config.policy().compat.unowned_is_recovered;
         let back = self.state_of_node(from) == Some(NodeState::Online);
         if self.view.unguarded.binary_search(&service).is_ok() {

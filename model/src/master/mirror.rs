@@ -32,8 +32,10 @@ pub(super) struct Mirror {
     digest: u64,
     /// The services that the grants of agent locks list as left running, in the order of their ids.
     left: Vec<ServiceId>,
-    /// The nodes whose lock is held, is to be ended, or was another's last, in the order of their ids.
+    /// As [`View::unreleased`].
     unreleased: Vec<NodeId>,
+    /// The nodes that a person has confirmed dead, and that haven't held their lock since.
+    confirmed: Vec<NodeId>,
     revisions: Revisions,
 }
 
@@ -140,6 +142,7 @@ impl Mirror {
     /// Notes what agents' grants say about services that are frozen. Says whether that has changed.
     fn note_grants(&mut self, snapshot: &Snapshot) -> bool {
         let (mut left, mut unreleased) = (Vec::new(), Vec::new());
+        let mut confirmed = Vec::new();
         for entry in &snapshot.entries {
             let (Key::Grant(LockId::Agent(node)), Some(grant)) =
                 (entry.key, entry.record.as_grant())
@@ -149,16 +152,25 @@ impl Mirror {
             let list = grant.state.unguarded();
             left.extend(list.iter().flat_map(|list| &list.services));
             let fence = snapshot.data(DataKey::Fence(node)).and_then(Data::as_fence);
-            let is_to_end = fence.is_some_and(|fence| fence.term == Term::of(grant));
-            if grant.state.is_held() || is_to_end || grant.holder.node != node {
+            let was_others = grant.holder.node != node;
+            let is_confirmed = fence.is_some_and(|fence| {
+                fence.confirmed && (was_others || fence.term == Term::of(grant))
+            });
+            if grant.state.is_held() || is_confirmed || was_others {
                 unreleased.push(node);
+            }
+            if is_confirmed {
+                confirmed.push(node);
             }
         }
         left.sort_unstable();
         unreleased.sort_unstable();
-        let changed = left != self.left || unreleased != self.unreleased;
+        confirmed.sort_unstable();
+        let before = (&self.left, &self.unreleased, &self.confirmed);
+        let changed = before != (&left, &unreleased, &confirmed);
         self.left = left;
         self.unreleased = unreleased;
+        self.confirmed = confirmed;
         changed
     }
 
@@ -276,6 +288,7 @@ impl Mirror {
             unguarded: &[],
             left: &self.left,
             unreleased: &self.unreleased,
+            confirmed: &self.confirmed,
             settings: files.settings,
             node_stats: files.node_stats,
             service_stats: files.service_stats,

@@ -119,6 +119,7 @@ impl World {
             unguarded: &[],
             left: &[],
             unreleased: &self.unreleased,
+            confirmed: &[],
             settings: &self.settings,
             node_stats: &self.node_stats,
             service_stats: &self.service_stats,

@@ -279,6 +279,9 @@ fn rare() -> Vec<Configuration> {
         1,
     );
     unowned.warm = 0;
+    let mut confirmed = failing(unowned.clone(), &[Fault::Power], 1);
+    confirmed.admin.push(Admin::ConfirmDead);
+    confirmed.admin_budget = 2;
     vec![
         holds(
             "l3/balance",
@@ -297,6 +300,25 @@ fn rare() -> Vec<Configuration> {
             "A service is added, changed and ignored while the stack is disarmed.",
             added,
         ),
+        holds(
+            "l3/disarm-lost",
+            "One CRM; the stack is disarmed, and a node loses power or is cut off.",
+            failing(
+                asking(alone(Requested::Started), &[], &["disarm-ha freeze"], 1),
+                &[Fault::Power, Fault::Isolate],
+                1,
+            ),
+        )
+        .meeting(&[Tag::CommandTaken, Tag::Fenced])
+        .in_full(),
+        holds(
+            "l3/unowned-confirmed",
+            "A node loses power while nobody has reported on its service, and a person says that it is \
+             dead.",
+            confirmed,
+        )
+        .meeting(&[Tag::ConfirmedDead, Tag::Recovered])
+        .in_full(),
         holds(
             "l3/unowned-power",
             "A node loses power while nobody has reported on its service, which is given up.",

@@ -116,6 +116,11 @@ const LEADS: &[(&str, &[Declared])] = &[
         "l3/restart-power",
         &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
     ),
+    ("l3/disarm-lost", &[(Leads::DisarmCompletes, None)]),
+    (
+        "l3/unowned-confirmed",
+        &[(Leads::FenceResolved, None), (Leads::RequestedRuns, None)],
+    ),
     ("l3/unowned-power", &[(Leads::FenceResolved, None)]),
     ("l3/disarm-freeze", &[(Leads::DisarmCompletes, None)]),
     ("l3/disarm-ignore", &[(Leads::DisarmCompletes, None)]),

@@ -230,7 +230,7 @@ fn ignored(timing: &Timing) -> Vec<Configuration> {
     };
     vec![
         one(&[], "ignored"),
-        one(&[Fault::PauseLrm], "ignored-pause-lrm").in_full(),
+        one(&[Fault::PauseLrm], "ignored-pause-lrm").in_deep(),
     ]
 }
 
@@ -275,7 +275,7 @@ fn asked(timing: &Timing) -> Vec<Configuration> {
             2,
             &[Tag::Sent, Tag::Resumed, Tag::ReleasedClean],
         )
-        .in_full(),
+        .in_deep(),
         one(
             "leave",
             "An LRM ends in any of four ways while its service is moved.",
