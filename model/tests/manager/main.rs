@@ -3,6 +3,7 @@
 mod allocations;
 mod daemons;
 mod draw;
+mod frozen;
 mod rename;
 mod rounds;
 mod rules;

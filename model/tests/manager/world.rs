@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) commands: Vec<Command>,
     pub(crate) locks: Table<NodeId, LockView>,
     /// All nodes or none.
-    unreleased: Vec<NodeId>,
+    pub(crate) unreleased: Vec<NodeId>,
     pub(crate) settings: Settings,
     pub(crate) node_stats: Vec<Option<NodeStats>>,
     pub(crate) service_stats: Table<ServiceId, ServiceStats>,
