@@ -254,6 +254,11 @@ fn left() -> Vec<Configuration> {
     ]
 }
 
+/// The stack is to be disarmed, its services frozen.
+pub(crate) fn disarming() -> Setup {
+    asking(alone(Requested::Started), &[], &["disarm-ha freeze"], 1)
+}
+
 /// What takes more than one thing to happen.
 fn rare() -> Vec<Configuration> {
     let mut balanced = cluster(2, 1, vec![ClusterSetup::resource(Requested::Stopped)]);
@@ -303,11 +308,7 @@ fn rare() -> Vec<Configuration> {
         holds(
             "l3/disarm-lost",
             "One CRM; the stack is disarmed, and a node loses power or is cut off.",
-            failing(
-                asking(alone(Requested::Started), &[], &["disarm-ha freeze"], 1),
-                &[Fault::Power, Fault::Isolate],
-                1,
-            ),
+            failing(disarming(), &[Fault::Power, Fault::Isolate], 1),
         )
         .meeting(&[Tag::CommandTaken, Tag::Fenced])
         .in_full(),

@@ -93,12 +93,7 @@ pub(super) fn promised() -> Vec<Case> {
             Mutant::DisarmNeverEnds,
             "what a manager promises",
             Leads::DisarmCompletes,
-            edges::asking(
-                edges::alone(Requested::Started),
-                &[],
-                &["disarm-ha freeze"],
-                1,
-            ),
+            edges::disarming(),
         ),
         never(
             Mutant::MaintenanceUnheeded,
