@@ -102,10 +102,9 @@ fn plan(asked: &Mutate, root: &Path) -> Plan {
 
 fn list(asked: &Mutate, root: &Path, screen: &mut Screen) -> Result<End, Failure> {
     let instrumented = instrument(root).map_err(|error| Failure::input(error.to_string()))?;
-    let chosen = (1..).zip(&instrumented.mutants).filter(|(id, mutant)| {
-        let mut only = asked.only.iter();
-        asked.only.is_empty() || only.any(|wanted| campaign::means(wanted, *id, mutant))
-    });
+    let plan = plan(asked, root);
+    let all = (1..).zip(&instrumented.mutants);
+    let chosen = all.filter(|(id, mutant)| campaign::is_chosen(&plan, *id, mutant));
     if asked.json {
         screen.json(&chosen.map(|(_, mutant)| mutant).collect::<Vec<_>>())?;
         return Ok(End::AsExpected);

@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use lockstep_explore::cluster::Cluster;
 use lockstep_explore::configuration;
-use lockstep_explore::search::{Checked, Options, Packing, StopAt, search};
+use lockstep_explore::search::{Checked, Options, Packing, StopAt, read_varint, search};
 use stateright::Model;
 
 /// As in `ha-checker`.
@@ -83,17 +83,8 @@ impl Tree {
 /// Takes the numbers off a packed world.
 fn numbers(mut packed: &[u8]) -> Vec<u32> {
     let mut numbers = Vec::new();
-    while !packed.is_empty() {
-        let (mut number, mut shift) = (0, 0);
-        while let Some((&byte, rest)) = packed.split_first() {
-            packed = rest;
-            number |= u32::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        numbers.push(number);
+    while let Some(number) = read_varint(&mut packed) {
+        numbers.push(u32::try_from(number).expect("a part's number"));
     }
     numbers
 }

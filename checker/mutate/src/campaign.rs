@@ -270,7 +270,9 @@ pub(crate) fn in_parallel<T: Send>(
     })
 }
 
-fn is_chosen(plan: &Plan, id: u32, mutant: &Mutant) -> bool {
+/// Whether a mutant is one of those that a plan is about.
+#[must_use]
+pub fn is_chosen(plan: &Plan, id: u32, mutant: &Mutant) -> bool {
     let mut only = plan.only.iter();
     let wanted = plan.only.is_empty() || only.any(|wanted| means(wanted, id, mutant));
     wanted && id.is_multiple_of(plan.sample)

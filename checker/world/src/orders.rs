@@ -20,7 +20,6 @@
 
 use lockstep_model::contender;
 use lockstep_model::id::{LockId, NodeId, Revision, ServiceId, Uid};
-use lockstep_model::manager::status::ExitCode;
 use lockstep_model::record::{Grant, GrantState, Key, Put, Record, Service, Wanted};
 
 use crate::crm::Said;
@@ -245,14 +244,9 @@ impl World {
             let mut said = lrms.filter_map(|lrm| lrm.machine.published(config, now));
             !said.any(|said| {
                 let mut results = said.results.iter();
-                results.any(|result| result.uid == order.uid && shows(result.code))
+                results.any(|result| result.uid == order.uid && result.code.shows_service())
             })
         });
         self.unowned = unowned;
     }
-}
-
-/// Whether an order that ended so says how the service is.
-fn shows(code: ExitCode) -> bool {
-    matches!(code, ExitCode::SUCCESS | ExitCode::IGNORED)
 }

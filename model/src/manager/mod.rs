@@ -472,10 +472,8 @@ impl<M: Mutation> Round<'_, M> {
         let (uid, node) = (entry.uid, entry.node?);
         let lrms = self.view.lrms;
         let code = manager.answers.find(uid, node, &manager.modes, lrms)?;
-        // That something failed doesn't say how the service is.
-        let shows = matches!(code, ExitCode::SUCCESS | ExitCode::IGNORED);
-        if let Some(entry) = manager.status.services.get_mut(service).filter(|_| shows) {
-            entry.unowned = false;
+        if let Some(entry) = manager.status.services.get_mut(service) {
+            entry.unowned &= !code.shows_service();
         }
         Some(code)
     }

@@ -345,6 +345,12 @@ visit_fields!(LrmResult { uid });
 pub struct ExitCode(pub i32);
 
 impl ExitCode {
+    /// Whether an order that ended so says how the service is. That something failed doesn't.
+    #[must_use]
+    pub fn shows_service(self) -> bool {
+        matches!(self, Self::SUCCESS | Self::IGNORED)
+    }
+
     /// Done.
     pub const SUCCESS: Self = Self(0);
     /// Failed.

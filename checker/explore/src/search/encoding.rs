@@ -93,7 +93,7 @@ pub(super) fn write_varint(mut value: u64, bytes: &mut Vec<u8>) {
 }
 
 /// Takes a number off the front. `None` if there is no whole one.
-pub(super) fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+pub fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -53,7 +53,7 @@ mod worker;
 
 pub use checked::{Checked, raise};
 pub use checkpoint::{Checkpoint, Refused, Saved};
-pub use encoding::{Encoding, Parts, Pieces};
+pub use encoding::{Encoding, Parts, Pieces, read_varint};
 pub use endless::{Endless, Lasso, endless};
 pub use engine::{search, search_from};
 pub use fingerprint::{Fingerprint, Fingerprinter, collision_bound};
